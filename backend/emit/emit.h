@@ -1,0 +1,82 @@
+// Writes the rewritten ELF file: original bytes + pages + tables + runtime blob + hook.
+//
+// emit is *handed* every decision (what is mapped where, what the code bytes are, which layout) and
+// makes none: it only turns them into a file that the kernel and ld.so accept. LIEF re-reads the
+// result in tests as a second opinion.
+
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "backend/emit/elf_view.h"
+#include "protocol/address.h"
+#include "protocol/result.h"
+
+namespace punster {
+
+/// A run of pages of `EmitPlan::pages` and where it is mapped.
+struct PageMapping {
+  Vaddr address;                ///< link-time, page-aligned
+  std::uint32_t pages = 0;      ///< > 0
+  std::uint32_t first_page = 0; ///< index into EmitPlan::pages; the run is contiguous there too
+  bool overlay = false;         ///< replaces original code pages, else a new trampoline address
+};
+
+struct TrapRoute {
+  Vaddr site, trampoline;
+};
+
+/// A file of counters that the runtime maps shared at `address`.
+struct CounterRegion {
+  Vaddr address;     ///< page-aligned, outside everything else
+  Bytes size;        ///< multiple of the page size
+  std::string path;  ///< as the program will open it; made absolute by the caller
+};
+
+/// `loader`: the runtime maps pages at start and code in the file stays original. `headers`: every
+/// run is a PT_LOAD and code is patched in place (refused with kind "unsupported" until it lands).
+enum class Layout : std::uint8_t { loader, headers };
+
+enum class BuildId : std::uint8_t { keep, fresh };
+
+struct EmitPlan {
+  Layout layout = Layout::loader;
+  std::vector<std::uint8_t> pages;     ///< physical pages, 4096 bytes each, holes filled with CC
+  std::vector<PageMapping> mappings;   ///< ascending by address, disjoint
+  std::vector<TrapRoute> traps;        ///< ascending by site
+  std::optional<CounterRegion> counters;
+  BuildId build_id = BuildId::keep;
+  bool clear_shstk = false;            ///< a call is emulated by a push
+  bool clear_ibt = false;              ///< an endbr64 is patched
+  std::vector<std::uint8_t> build_key; ///< 32 bytes, see PunsterHeader::build_key
+};
+
+struct EmitResult {
+  Bytes file_size;
+  std::uint64_t mappings = 0;  ///< VMAs that the output adds, ours and ld.so's fillers together
+};
+
+/// What emit will add to the image besides the plan's pages, known before anything is solved, so that
+/// the solver keeps clear of it.
+struct Footprint {
+  AddressRange image;         ///< page-aligned span of the input's PT_LOADs
+  AddressRange header_table;  ///< page-aligned home of the new program header table
+  /// Where trampolines may stand in this kind of file, disjoint and ascending *by signed distance to
+  /// the image*: below it (position-independent executables: down to 2 GiB below, wrapping past 0; fixed
+  /// address: from 0x10000 up to it), above it up to 2 GiB. Shared objects: above only.
+  std::vector<AddressRange> free;
+};
+
+/// Errors: kinds "no_room" (header table), "already_rewritten", "unsupported" with the reason.
+Result<Footprint> footprint(const ElfView& input);
+
+/// Writes the rewritten file to a temporary file beside `output` and renames it. Mode, and where
+/// permitted owner and group, are those of the input. On any error nothing is left behind.
+/// Precondition: `output` is not the input (the caller compares device and inode).
+/// Errors: "no_hook", "unwritable", "disk_full", "no_room", "unsupported".
+Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan,
+                        const std::filesystem::path& output);
+
+}  // namespace punster

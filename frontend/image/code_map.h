@@ -1,0 +1,44 @@
+// What every byte of the executable sections is held to be: code, data, padding or doubt.
+
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "frontend/image/image.h"
+#include "protocol/instruction.h"
+
+namespace punster {
+
+enum class ByteClass : std::uint8_t { code, data, padding, doubt };
+[[nodiscard]] const char* to_string(ByteClass c);
+
+struct ClassRange {
+  AddressRange range;
+  ByteClass kind = ByteClass::doubt;
+  const char* evidence = "";  // "descent", "unwind", "gap decodes into code", "nop padding", ...
+};
+
+struct CodeMap {
+  /// Every instruction of proven code, ascending, disjoint. Only these can be sites.
+  std::vector<Insn> instructions;
+  /// Ascending, disjoint, and together exactly the code sections.
+  std::vector<ClassRange> ranges;
+  Bytes text, code, data, padding, doubt;  // text = code + data + padding + doubt
+
+  /// The instruction that starts at `address`, or nullptr. O(log n).
+  [[nodiscard]] const Insn* find(Vaddr address) const;
+  /// Up to two instruction starts: the last at or before `address` and the first after it.
+  [[nodiscard]] std::vector<Vaddr> nearest(Vaddr address) const;
+};
+
+struct AnalysisOptions {
+  unsigned jobs = 1;  // never changes the result
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes of text; may be empty
+};
+
+/// Classifies the code of `image`. Deterministic. Linear in the size of the executable sections.
+Result<CodeMap> analyse(const Image& image, const AnalysisOptions& options = {});
+
+}  // namespace punster

@@ -1,0 +1,108 @@
+// The contract between a rewritten file and the runtime inside it.
+//
+// `backend/emit` writes these structures, the freestanding runtime reads them at start, `punster
+// verify` and `punster show` read them from the file. Nothing else of runtime/ is included by anybody.
+// Fixed-width fields, no padding, little-endian. All addresses are link-time addresses of the output
+// file; the runtime adds the load bias. A change of meaning moves PUNSTER_ABI_VERSION.
+//
+//   tables segment (R):   PunsterHeader | PunsterMapping[] | PunsterTrap[] | strings
+//   runtime segment (RX): the blob; at its symbol `punster_config` stands a PunsterConfig
+//   state segment (RW):   at least one page, zero-filled, for the runtime's own variables
+//
+// Plain C, because the runtime is C.
+
+#ifndef PUNSTER_RUNTIME_LOADER_ABI_H
+#define PUNSTER_RUNTIME_LOADER_ABI_H
+
+#include <stdint.h>
+
+#define PUNSTER_ABI_VERSION 1u
+// The bytes 'P' 'U' 'N' 'S' 'T' 'E' 'R' 1. They begin the tables segment: a rewritten file is
+// recognised by a PT_LOAD whose first file bytes these are, with or without section headers.
+#define PUNSTER_MAGIC 0x01524554534e5550ull
+
+// What a mapping holds. Trampolines are mapped first; overlays only when every trampoline page is there.
+enum PunsterMappingKind {
+  PUNSTER_TRAMPOLINES = 1,  // stubs and bodies: read + execute, at a new address
+  PUNSTER_OVERLAY = 2,      // a patched copy of code pages: replaces the original, same protection
+};
+
+enum PunsterHook {
+  PUNSTER_HOOK_NONE = 0,
+  PUNSTER_HOOK_ENTRY = 1,       // e_entry leads to the runtime; original_entry is jumped to afterwards
+  PUNSTER_HOOK_INIT = 2,        // DT_INIT leads to the runtime; original_entry (0: none) is called after
+  PUNSTER_HOOK_INIT_ARRAY = 3,  // the first slot of DT_INIT_ARRAY does; original_entry likewise
+};
+
+enum PunsterHeaderFlags {
+  PUNSTER_FLAG_POSITION_INDEPENDENT = 1u << 0,  // link address 0 means nothing; a load bias is added
+  PUNSTER_FLAG_SHARED_OBJECT = 1u << 1,         // ld.so reserved [span_lo, span_hi) for us
+};
+
+// One run of pages. Author: backend/emit. Readers: runtime at start, verify, show.
+struct PunsterMapping {
+  uint64_t address;      // link-time, page-aligned
+  uint64_t file_offset;  // in the rewritten file, page-aligned
+  uint32_t pages;        // > 0; both address and file offset advance together
+  uint32_t kind;         // enum PunsterMappingKind
+};
+
+// One trapped site. Author: backend/emit, ascending by site. Readers: SIGILL handler, verify, show.
+struct PunsterTrap {
+  uint64_t site;        // link-time address of the instruction that was replaced
+  uint64_t trampoline;  // link-time address of its trampoline
+};
+
+// Author: backend/emit. Readers: runtime at start, verify, show.
+struct PunsterHeader {
+  uint64_t magic;             // PUNSTER_MAGIC
+  uint32_t abi_version;       // PUNSTER_ABI_VERSION
+  uint32_t flags;             // enum PunsterHeaderFlags
+  uint32_t hook;              // enum PunsterHook
+  uint32_t mapping_count;     // entries at mappings_offset
+  uint32_t trap_count;        // entries at traps_offset
+  uint32_t reserved0;         // 0
+  uint64_t header_address;    // link-time address of this structure
+  uint64_t mappings_offset;   // bytes from the start of this structure
+  uint64_t traps_offset;      // likewise
+  uint64_t original_entry;    // link-time; see enum PunsterHook
+  uint64_t span_lo, span_hi;  // link-time range of all program headers of the output
+  uint64_t counters_address;  // link-time, page-aligned; 0: no counters
+  uint64_t counters_bytes;    // multiple of the page size
+  uint64_t counters_path;     // bytes from the start of this structure to a NUL-terminated path
+  uint8_t build_key[32];      // SHA-256 of the input and the requests: identifies this very file
+};
+
+// Inside the blob, at its symbol `punster_config`. Author: backend/emit (the blob carries zeros).
+// Reader: the runtime's entry code, which knows only its own run-time address.
+struct PunsterConfig {
+  uint64_t config_address;  // link-time address of this structure: bias = &config - config_address
+  uint64_t header_address;  // link-time address of PunsterHeader
+  uint64_t state_address;   // link-time address of the state segment
+  uint64_t state_bytes;
+};
+
+// A counters file, mapped shared at counters_address. Author: `punster patch` creates it; increments:
+// the payloads; readers: `punster top`, protocol/shared_counters.h. Slot i counts sites[i].
+//   PunsterCounters | uint64_t slots[capacity] | uint64_t sites[capacity]   (link-time addresses)
+#define PUNSTER_COUNTERS_MAGIC 0x01544e43534e5550ull  // 'P' 'U' 'N' 'S' 'C' 'N' 'T' 1
+struct PunsterCounters {
+  uint64_t magic;         // PUNSTER_COUNTERS_MAGIC
+  uint32_t abi_version;   // PUNSTER_ABI_VERSION
+  uint32_t reserved0;     // 0
+  uint64_t capacity;      // slots
+  uint64_t slots_offset;  // bytes from the start of the file, 4096
+  uint64_t sites_offset;  // bytes from the start of the file
+  uint8_t build_key[32];  // of the rewritten file it belongs to; zero until emit knows it
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(PunsterMapping) == 24 && sizeof(PunsterTrap) == 16);
+static_assert(sizeof(PunsterHeader) == 136 && sizeof(PunsterConfig) == 32);
+static_assert(sizeof(PunsterCounters) == 72);
+#else
+_Static_assert(sizeof(struct PunsterHeader) == 136, "no padding");
+_Static_assert(sizeof(struct PunsterConfig) == 32, "no padding");
+#endif
+
+#endif
