@@ -58,7 +58,7 @@ class Dispatcher {
   template <typename Params, typename F>
   void bind(std::string method, F handler) {
     bind_raw(std::move(method), [handler = std::move(handler)](Json& json) -> Result<Json> {
-      PUNSTER_TRY(const Params params, parse_message<Params>(json, "/params"));
+      PUNSTER_TRY(auto params, parse_message<Params>(json, "/params"));
       return as_json(handler(params));
     });
   }
@@ -119,7 +119,7 @@ class RpcClient {
 
   template <typename Reply, typename Params>
   Result<Reply> call_as(std::string_view method, const Params& params) {
-    PUNSTER_TRY(const Json result, call(method, to_json(params)));
+    PUNSTER_TRY(auto result, call(method, to_json(params)));
     return parse_message<Reply>(result, "/result");
   }
   template <typename Params>
