@@ -4,7 +4,6 @@
 #pragma once
 
 #include <boost/outcome.hpp>
-#include <boost/outcome/try.hpp>
 #include <string>
 #include <utility>
 
@@ -41,5 +40,21 @@ inline auto success() { return boost::outcome_v2::success(); }
 
 }  // namespace punster
 
-/// Returns the error of a Result from the enclosing function, else goes on; see Boost.Outcome.
-#define PUNSTER_TRY BOOST_OUTCOME_TRY
+/// PUNSTER_TRY(auto x, f()) or PUNSTER_TRY(f()): returns f's error from the enclosing function, else goes
+/// on with its value. Boost.Outcome's own macro declares the variable itself in some Boost versions and
+/// leaves it to the caller in others; this spelling means the same with all of them.
+#define PUNSTER_TRY(...) \
+  PUNSTER_TRY_PICK(__VA_ARGS__, TAKE, TAKE, TAKE, TAKE, TAKE, TAKE, TAKE, CHECK, none)(__VA_ARGS__)
+#define PUNSTER_TRY_PICK(a, b, c, d, e, f, g, h, form, ...) PUNSTER_TRY_##form
+#define PUNSTER_TRY_CHECK(...) PUNSTER_TRY_RETURN(PUNSTER_TRY_UNIQUE, __VA_ARGS__)
+#define PUNSTER_TRY_TAKE(variable, ...) \
+  PUNSTER_TRY_ASSIGN(PUNSTER_TRY_UNIQUE, variable, __VA_ARGS__)
+#define PUNSTER_TRY_RETURN(unique, ...) \
+  auto&& unique = (__VA_ARGS__);        \
+  if (!unique.has_value()) return std::move(unique).as_failure()
+#define PUNSTER_TRY_ASSIGN(unique, variable, ...) \
+  PUNSTER_TRY_RETURN(unique, __VA_ARGS__);        \
+  variable = std::move(unique).value()
+#define PUNSTER_TRY_UNIQUE PUNSTER_TRY_GLUE(punster_try_, __COUNTER__)
+#define PUNSTER_TRY_GLUE(a, b) PUNSTER_TRY_GLUE2(a, b)
+#define PUNSTER_TRY_GLUE2(a, b) a##b
