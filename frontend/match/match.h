@@ -1,0 +1,70 @@
+// Match expressions: which instructions become sites.
+//
+//   auto context = ImageContext(image, code_map);                       // image_context.h
+//   PUNSTER_TRY(auto match, Match::parse("jcc and size < 5", {Syntax::att, context.names()}));
+//   for (const Insn& insn : code_map.instructions)
+//     if (match.matches(insn, context)) ...
+//
+// The language is described in README.md beside this file. Errors have the kind "bad_expression"; their
+// message holds the expression and a caret line below it, `where` is "column N" (from 1).
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "frontend/decode/details.h"
+#include "protocol/address.h"
+#include "protocol/instruction.h"
+#include "protocol/result.h"
+
+namespace punster {
+
+/// What an expression may ask about the binary. Each is asked only by expressions that need it, and
+/// from any thread.
+class MatchContext {
+ public:
+  virtual ~MatchContext() = default;
+  /// The bytes of `insn`, exactly its length.
+  [[nodiscard]] virtual std::span<const std::uint8_t> bytes(const Insn& insn) const = 0;
+  [[nodiscard]] virtual std::optional<FileOffset> offset(Vaddr address) const = 0;
+  /// The name of the section, or "".
+  [[nodiscard]] virtual std::string_view section(Vaddr address) const = 0;
+  /// The name of the function or object that contains `address` (no "+0x12"), or "".
+  [[nodiscard]] virtual std::string_view symbol(Vaddr address) const = 0;
+  /// The known instruction `steps` (positive or negative) away in address order: I[1], I[-1].
+  [[nodiscard]] virtual std::optional<Insn> neighbour(const Insn& insn, int steps) const = 0;
+};
+
+/// The address of a symbol ("main"), or of a section's begin or end (".text", ".text.start",
+/// ".text.end"); nothing when the binary has no such name.
+using NameResolver = std::function<std::optional<Vaddr>(std::string_view)>;
+
+struct MatchOptions {
+  Syntax syntax = Syntax::att;
+  NameResolver names = nullptr;  // without it, `&main` is an error
+};
+
+/// A compiled expression: immutable, cheap to copy, shared by all threads.
+class Match {
+ public:
+  /// Reads the CSV and JSON files that the expression names.
+  static Result<Match> parse(std::string_view expression, const MatchOptions& options = {});
+  /// Several -M before one -P: all must match. None at all: everything matches.
+  static Match all_of(std::span<const Match> matches);
+
+  [[nodiscard]] bool matches(const Insn& insn, const MatchContext& context) const;
+  /// True for `true` and what is always true without looking at the instruction.
+  [[nodiscard]] bool always() const;
+
+ private:
+  struct Program;
+  explicit Match(std::vector<std::shared_ptr<const Program>> programs);
+  std::vector<std::shared_ptr<const Program>> programs_;
+};
+
+}  // namespace punster
