@@ -49,11 +49,13 @@ inline auto success() { return boost::outcome_v2::success(); }
 #define PUNSTER_TRY_CHECK(...) PUNSTER_TRY_RETURN(PUNSTER_TRY_UNIQUE, __VA_ARGS__)
 #define PUNSTER_TRY_TAKE(variable, ...) \
   PUNSTER_TRY_ASSIGN(PUNSTER_TRY_UNIQUE, variable, __VA_ARGS__)
-#define PUNSTER_TRY_RETURN(unique, ...) \
-  auto&& unique = (__VA_ARGS__);        \
-  if (!unique.has_value()) return std::move(unique).as_failure()
+#define PUNSTER_TRY_RETURN(unique, ...)                      \
+  if (auto&& unique = (__VA_ARGS__); unique.has_value()) {   \
+  } else                                                     \
+    return std::move(unique).as_failure()
 #define PUNSTER_TRY_ASSIGN(unique, variable, ...) \
-  PUNSTER_TRY_RETURN(unique, __VA_ARGS__);        \
+  auto&& unique = (__VA_ARGS__);                  \
+  if (!unique.has_value()) return std::move(unique).as_failure(); \
   variable = std::move(unique).value()
 #define PUNSTER_TRY_UNIQUE PUNSTER_TRY_GLUE(punster_try_, __COUNTER__)
 #define PUNSTER_TRY_GLUE(a, b) PUNSTER_TRY_GLUE2(a, b)
