@@ -1,9 +1,11 @@
-// What a displaced instruction becomes when it runs at another address (DESIGN: README of backend/).
+// What a displaced instruction becomes when it runs at another address. README.md in this directory
+// has the table of forms; plan.cpp opens with the reasons.
 
 #pragma once
 
 #include <array>
 #include <span>
+#include <type_traits>
 
 #include "protocol/result.h"
 
@@ -11,8 +13,9 @@ namespace punster {
 
 /// How control leaves a relocated instruction.
 enum class Fallthrough : std::uint8_t {
-  always,     ///< runs on into whatever stands behind it (also conditional branches not taken)
-  never,      ///< jmp, ret, displaced call (returns to the original address), hlt-like ends
+  always,     ///< runs on into whatever stands behind it (also conditional branches not taken, and
+              ///< hlt, ud2, int3: a signal handler may step over them)
+  never,      ///< jmp, ret, iret, displaced call (returns to the original address)
 };
 
 /// A displaced instruction, planned. The size does not depend on where it will stand, so bodies can be
@@ -32,19 +35,40 @@ class Relocation {
   /// A call that becomes a push and a jump: unbalances return prediction, breaks shadow stacks.
   [[nodiscard]] bool emulates_call() const;
   [[nodiscard]] bool is_endbr() const;
-  /// The target of a direct branch or call, or nothing.
+  /// The target of a direct branch or call, or nothing. Not the abort address of xbegin.
   [[nodiscard]] std::optional<Vaddr> direct_target() const;
 
   /// Writes exactly size() bytes that behave at `at` as the original did at its address.
   /// `taken`: where a taken direct branch goes instead of its original target (E9Patch's $take).
-  /// Errors: kind "out_of_range" when a displacement does not fit.
+  /// Precondition: `out` holds at least size() bytes; `taken` only where direct_target() is something.
+  /// Errors: kind "out_of_range" when a displacement does not fit; `out` is then unspecified.
   Result<void> encode(Vaddr at, std::span<std::uint8_t> out,
                       std::optional<Vaddr> taken = std::nullopt) const;
 
   static constexpr unsigned max_size = 48;
 
  private:
-  // private representation is the implementer's choice; keep the class trivially copyable and small
+  Relocation() = default;
+  friend class RelocationPlanner;  // plan.cpp: the only one who fills these fields in
+
+  // Every form is "push the return address" (calls only) followed by at most 15 bytes, of which four
+  // may be a hole: a displacement, counted from the end of the whole sequence, to the place that the
+  // original's displacement meant.
+  enum class Push : std::uint8_t { none, immediate, relative };
+
+  Vaddr address_;              // of the original instruction
+  std::int32_t distance_ = 0;  // from the original's end to what its displacement meant
+  std::array<std::uint8_t, 15> code_{};
+  std::uint8_t length_ = 0;      // of the original instruction
+  std::uint8_t code_size_ = 0;   // bytes of code_ in use
+  std::uint8_t hole_ = 0;        // where in code_ the displacement stands; 0: nothing depends on RIP
+  Push push_ = Push::none;
+  bool endbr_ : 1 = false;
+  bool direct_ : 1 = false;      // the hole is the target of a direct branch or call
+  bool never_ : 1 = false;       // Fallthrough::never
 };
+
+static_assert(sizeof(Relocation) == 32 && std::is_trivially_copyable_v<Relocation>,
+              "one is kept for every displaced instruction");
 
 }  // namespace punster
