@@ -19,6 +19,8 @@ struct JumpHop {
   Vaddr target;
 };
 
+/// The hop that `bytes`, standing at `address`, are, or nothing. The bytes must hold all of it.
+[[nodiscard]] std::optional<JumpHop> parse_hop(Vaddr address, std::span<const std::uint8_t> bytes);
 /// The hop at `address` in memory after start, or nothing when no such jump stands there.
 [[nodiscard]] std::optional<JumpHop> hop_at(const PatchedImage& image, Vaddr address);
 

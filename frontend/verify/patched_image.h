@@ -25,12 +25,15 @@ namespace punster {
 enum class MemoryKind : std::uint8_t { segment, overlay, trampolines };
 [[nodiscard]] const char* to_string(MemoryKind kind);  // "segment", "overlay", "trampolines"
 
-/// A stretch of memory that shows consecutive bytes of the file.
+/// A stretch of memory that shows consecutive bytes of the file. An address and a size, not a range: what
+/// stands right below a position-independent image ends at 2^64, which is 0.
 struct MemoryPiece {
-  AddressRange range;  ///< below a position-independent image it wraps; never across 2^64
+  Vaddr address;
+  Bytes size;
   FileOffset offset;
   MemoryKind kind = MemoryKind::segment;
   bool readable = false, writable = false, executable = false;
+  [[nodiscard]] constexpr bool contains(Vaddr a) const { return a.value - address.value < size.value; }
 };
 
 class PatchedImage {
@@ -53,7 +56,9 @@ class PatchedImage {
   /// The path in the header's strings, or "".
   [[nodiscard]] std::string counters_path() const;
 
-  /// Memory after start. Ascending and disjoint; where mappings overlap (a fault that verify reports) the
+  /// Memory after start, disjoint, ascending by *signed* address (below a position-independent image
+  /// addresses are negative). Zero-filled memory (.bss) has no piece. Mappings that point outside the file
+  /// or are not page-aligned are left out; where mappings overlap (a fault that verify reports) the
   /// overlay wins over the segment and the earlier mapping over the later.
   [[nodiscard]] std::span<const MemoryPiece> memory() const;
   /// The piece that holds `address`, or nullptr. O(log n).
