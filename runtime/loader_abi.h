@@ -63,6 +63,7 @@ struct PunsterHeader {
   uint32_t trap_count;        // entries at traps_offset
   uint32_t reserved0;         // 0
   uint64_t header_address;    // link-time address of this structure
+  uint64_t header_offset;     // file offset of this structure: the runtime reads it there again
   uint64_t mappings_offset;   // bytes from the start of this structure
   uint64_t traps_offset;      // likewise
   uint64_t original_entry;    // link-time; see enum PunsterHook
@@ -98,10 +99,10 @@ struct PunsterCounters {
 
 #ifdef __cplusplus
 static_assert(sizeof(PunsterMapping) == 24 && sizeof(PunsterTrap) == 16);
-static_assert(sizeof(PunsterHeader) == 136 && sizeof(PunsterConfig) == 32);
+static_assert(sizeof(PunsterHeader) == 144 && sizeof(PunsterConfig) == 32);
 static_assert(sizeof(PunsterCounters) == 72);
 #else
-_Static_assert(sizeof(struct PunsterHeader) == 136, "no padding");
+_Static_assert(sizeof(struct PunsterHeader) == 144, "no padding");
 _Static_assert(sizeof(struct PunsterConfig) == 32, "no padding");
 #endif
 

@@ -24,7 +24,8 @@ class ElfView {
  public:
   /// Maps `path` read-only and checks the ELF header and program headers: x86-64, 64-bit, little-endian,
   /// ET_EXEC or ET_DYN, tables inside the file, PT_LOADs ascending, disjoint, not wrapping.
-  /// Errors: "unreadable", "not_elf", "unsupported_class", "unsupported_machine", "malformed", ...
+  /// Errors: "unreadable", "not_elf", "unsupported_class" (32-bit), "unsupported_byte_order",
+  /// "unsupported_machine", "unsupported_type" (object file, core), "unsupported", "malformed".
   static Result<ElfView> open(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const;
