@@ -1,0 +1,94 @@
+// A displaced call pushes the original's return address and jumps.
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/relocate/relocated_text.h"
+
+using namespace punster;
+using namespace punster::test;
+
+namespace {
+/// The push in a movable image, as relocated() prints it.
+std::string pushing(const std::string& return_address) {
+  return "push %rax; lea " + return_address + ", %rax; xchg %rax, (%rsp); ";
+}
+}  // namespace
+
+TEST_CASE("a direct call at a fixed address pushes an immediate", "[relocate]") {
+  CHECK(relocated("e8 00 10 00 00", Image::fixed) == "push $0x401005; jmp 0x402005");
+  CHECK(plan("e8 00 10 00 00", Image::fixed).size() == 10);
+}
+
+TEST_CASE("a direct call in a movable image computes what it pushes", "[relocate]") {
+  CHECK(relocated("e8 00 10 00 00") == pushing("0x401005") + "jmp 0x402005");
+  CHECK(plan("e8 00 10 00 00").size() == 17);
+}
+
+TEST_CASE("a return address that push would sign-extend is computed instead", "[relocate]") {
+  const auto code = bytes("e8 00 10 00 00");
+  const auto size_at = [&](std::uint64_t address) {
+    return Relocation::plan(code, Vaddr{address}, true).value().size();
+  };
+  CHECK(size_at(0x7ffffffa) == 10);  // returns to 0x7fffffff
+  CHECK(size_at(0x7ffffffb) == 17);  // returns to 0x80000000
+}
+
+TEST_CASE("calls say that they are emulated and do not run on", "[relocate]") {
+  for (const auto* hex : {"e8 00 10 00 00", "ff d0", "ff 15 00 10 00 00", "ff 54 24 08"}) {
+    CHECK(plan(hex).emulates_call());
+    CHECK(plan(hex).fallthrough() == Fallthrough::never);
+  }
+  CHECK_FALSE(plan("ff e0").emulates_call());
+}
+
+TEST_CASE("prefixed direct calls: linker padding, bnd, TLS", "[relocate]") {
+  CHECK(relocated("67 e8 00 10 00 00") == pushing("0x401006") + "jmp 0x402006");  // addr32 call
+  CHECK(relocated("f2 e8 00 10 00 00") == pushing("0x401006") + "bnd jmp 0x402006");
+  // data16 data16 rex.W call __tls_get_addr
+  CHECK(relocated("66 66 48 e8 00 10 00 00") == pushing("0x401008") + "jmp 0x402008");
+  // data16 rex.W call *__tls_get_addr@GOTPCREL(%rip)
+  CHECK(relocated("66 48 ff 15 00 10 00 00") == pushing("0x401008") + "jmp *0x402008");
+}
+
+TEST_CASE("call *register becomes jmp *register", "[relocate]") {
+  CHECK(relocated("ff d0") == pushing("0x401002") + "jmp %rax");  // rax is whole again by then
+  CHECK(relocated("41 ff d4") == pushing("0x401003") + "jmp %r12");
+  CHECK(relocated("48 ff d3") == pushing("0x401003") + "jmp %rbx");
+  CHECK(relocated("3e ff d0") == pushing("0x401003") + "notrack jmp %rax");
+  CHECK(relocated("ff d0", Image::fixed) == "push $0x401002; jmp %rax");
+}
+
+TEST_CASE("call through memory keeps every part of the operand", "[relocate]") {
+  CHECK(relocated("ff 10") == pushing("0x401002") + "jmp (%rax)");
+  CHECK(relocated("ff 50 18") == pushing("0x401003") + "jmp 0x18(%rax)");
+  CHECK(relocated("43 ff 54 ec 18") == pushing("0x401005") + "jmp 0x18(%r12,%r13,8)");
+  CHECK(relocated("ff 15 00 10 00 00") == pushing("0x401006") + "jmp *0x402006");
+  CHECK(relocated("f2 ff 15 00 10 00 00") == pushing("0x401007") + "bnd jmp *0x402007");
+  CHECK(relocated("64 ff 14 25 10 00 00 00") == pushing("0x401008") + "jmp %fs:*0x10");
+  CHECK(relocated("67 ff 50 18") == pushing("0x401004") + "jmp 0x18(%eax)");
+}
+
+TEST_CASE("call through the stack looks where rsp was before the push", "[relocate]") {
+  CHECK(relocated("ff 14 24") == pushing("0x401003") + "jmp 0x8(%rsp)");
+  CHECK(relocated("ff 54 24 08") == pushing("0x401004") + "jmp 0x10(%rsp)");
+  CHECK(relocated("ff 54 24 7f") == pushing("0x401004") + "jmp 0x87(%rsp)");  // disp8 grows
+  CHECK(relocated("ff 54 24 f0") == pushing("0x401004") + "jmp -0x8(%rsp)");
+  CHECK(relocated("ff 54 cc 08") == pushing("0x401004") + "jmp 0x10(%rsp,%rcx,8)");
+  CHECK(relocated("67 ff 54 24 08") == pushing("0x401005") + "jmp 0x10(%esp)");
+  CHECK(relocated("64 ff 54 24 10") == pushing("0x401005") + "jmp %fs:0x18(%rsp)");
+  CHECK(relocated("3e ff 54 24 08") == pushing("0x401005") + "notrack jmp 0x10(%rsp)");
+  CHECK(relocated("3e 41 ff 14 24") == pushing("0x401005") + "notrack jmp (%r12)");  // not rsp
+  CHECK(relocated("ff 54 24 08", Image::fixed) == "push $0x401004; jmp 0x10(%rsp)");
+}
+
+TEST_CASE("a call of the next instruction (a position idiom) pushes its address", "[relocate]") {
+  CHECK(relocated("e8 00 00 00 00", Image::fixed) == "push $0x401005; jmp 0x401005");
+}
+
+TEST_CASE("a return address out of lea's reach is an error", "[relocate]") {
+  const auto relocation = plan("ff d0");
+  std::vector<std::uint8_t> out(relocation.size());
+  const auto far_away = relocation.encode(Vaddr{0x100000000}, out);
+  REQUIRE_FALSE(far_away);
+  CHECK(far_away.error().kind == "out_of_range");
+}
