@@ -11,14 +11,11 @@
 #include <string>
 #include <string_view>
 
+#include "frontend/decode/decoder.h"
 #include "frontend/decode/registers.h"
 #include "protocol/address.h"
 
 namespace punster {
-
-/// Which assembly language texts are in. AT&T is written without a space behind commas, as objdump and
-/// e9tool do: "mov (%rax,%rbx,8),%rcx". Intel: "mov rcx, qword ptr [rax+rbx*8]".
-enum class Syntax : std::uint8_t { att, intel };
 
 enum class OperandType : std::uint8_t { imm, reg, mem };
 
@@ -85,7 +82,8 @@ struct Details : InsnKind {
 /// classify(), which says what it really is.
 [[nodiscard]] bool may_transfer_control(std::span<const std::uint8_t> bytes);
 
-/// The assembly text; "(bad)" when there is no instruction.
+/// The assembly text; "(bad)" when there is no instruction. AT&T is written without a space behind
+/// commas, as objdump and e9tool do: "mov (%rax,%rbx,8),%rcx". Intel: "mov rcx, [rax+rbx*8]".
 [[nodiscard]] std::string assembly(std::span<const std::uint8_t> bytes, Vaddr address,
                                    Syntax syntax = Syntax::att);
 /// The same into `buffer`, without allocating. Precondition: at least 128 bytes.
