@@ -53,7 +53,7 @@ class LineWriter {
   /// Writes `text` and a line end. `text` contains no line end (JSON as we dump it never does).
   /// Errors: "disconnected" when the other side is gone, "io" otherwise.
   Result<void> write(std::string_view text);
-  Result<void> write(const nlohmann::json& value);
+  Result<void> send(const nlohmann::json& value);
 
  private:
   int fd_;
