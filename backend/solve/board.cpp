@@ -1,0 +1,198 @@
+#include "backend/solve/board.h"
+
+#include <algorithm>
+
+namespace punster {
+
+Board::Board(const SolverInput& input, const SolverOptions& options)
+    : input_(input), options_(options), bytes_(input), pages_(input.space) {
+  start_.reserve(input.instructions.size());
+  for (const auto& insn : input.instructions) start_.push_back(bytes_.position(insn.address()));
+  site_of_.assign(start_.size(), no_insn);
+  for (std::size_t k = 0; k < input.sites.size(); ++k)
+    site_of_[input.sites[k].insn] = static_cast<InsnIndex>(k);
+  placed_.resize(start_.size());
+  // A top byte is worth having when the 16 MiB it leads to, from somewhere in the code, may hold a page.
+  if (input.code.empty()) return;
+  const auto code_lo = static_cast<std::int64_t>(input.code.front().address.value);
+  const auto code_hi = static_cast<std::int64_t>(input.code.back().address.value +
+                                                 input.code.back().bytes.size());
+  for (int top = 0; top < 256; ++top) {
+    const std::int64_t from = static_cast<std::int64_t>(static_cast<std::int8_t>(top)) << 24;
+    for (const auto& range : input.space.free)
+      top_valid_[top] |= code_lo + from < range.hi && code_hi + from + (1 << 24) > range.lo;
+    near_tops_[top] = top_valid_[top] && (top < 2 || top > 253);
+  }
+}
+
+std::optional<std::int64_t> Board::body_of(InsnIndex i) const {
+  if (is_site(i)) return input_.sites[site_of_[i]].body;
+  return input_.evicted->body_of(i);
+}
+
+std::optional<Window> Board::window_from(Position rel, Position own_end) const {
+  Window window;
+  window.end = bytes_.address(own_end - 1) + (static_cast<std::int64_t>(rel) + 4 - (own_end - 1));
+  std::uint32_t high = 0;
+  int j = 0;
+  for (; j < 4; ++j) {
+    const Position p = rel + j;
+    if (p >= own_end && !bytes_.free_padding(p)) break;
+  }
+  window.free_bytes = j;
+  if (bytes_.kind(rel + 3) == ByteKind::outside) return std::nullopt;
+  for (; j < 4; ++j) high |= std::uint32_t{bytes_.value(rel + j)} << (8 * j);
+  window.high = static_cast<std::int32_t>(high);
+  if (window.free_bytes < 4 && !top_valid_[high >> 24]) return std::nullopt;
+  return window;
+}
+
+std::optional<Window> Board::window(InsnIndex i, unsigned prefixes) const {
+  assert(prefixes < length(i));
+  return window_from(start_[i] + prefixes + 1, start_[i] + length(i));
+}
+
+std::optional<Window> Board::pad_window(Position pad, Position own_end) const {
+  assert(pad < own_end);
+  return window_from(pad + 1, own_end);
+}
+
+std::uint8_t Board::demanded_bytes(InsnIndex i, unsigned prefixes, InsnIndex pending) const {
+  const auto s = static_cast<std::int64_t>(start_[i]);
+  const auto l = static_cast<std::int64_t>(length(i));
+  std::uint8_t demanded = 0;
+  for (InsnIndex p = i; p-- > 0;) {
+    if (!adjoins_next(p) || static_cast<std::int64_t>(start_[p]) + 4 < s) break;
+    if ((!is_site(p) && p < pending) || placed_[p].shape != Shape::untouched) continue;
+    // The fewest prefixes with which p's top byte is usable decide which byte p will look at.
+    for (unsigned k = 0; k < length(p); ++k) {
+      const std::int64_t top = static_cast<std::int64_t>(start_[p]) + k + 4;
+      const std::int64_t offset = top - s;
+      if (offset < 0) break;
+      if (offset <= prefixes) {
+        if (top_valid_[offset == prefixes ? 0xe9 : prefix_byte]) break;
+        continue;
+      }
+      if (offset < l) {
+        const auto j = offset - prefixes - 1;
+        if (j < 4) demanded |= static_cast<std::uint8_t>(1u << j);
+        break;
+      }
+      if (top_valid_[bytes_.value(static_cast<Position>(top))]) break;
+    }
+  }
+  return demanded;
+}
+
+bool Board::in_dead_tail(Position p) const {
+  if (bytes_.kind(p) != ByteKind::insn || bytes_.locks(p) != 0) return false;
+  const auto i = static_cast<InsnIndex>(
+      std::upper_bound(start_.begin(), start_.end(), p) - start_.begin() - 1);
+  const Placement& placed = placed_[i];
+  switch (placed.shape) {
+    case Shape::jump: return p >= start_[i] + placed.prefixes + 5;
+    case Shape::short_jump:
+    case Shape::trap: return p >= start_[i] + std::min(length(i), 2u);
+    default: return false;
+  }
+}
+
+void Board::write_jump(Position opcode, std::int64_t target) {
+  const std::int64_t end = bytes_.address(opcode) + 5;
+  const auto rel = displacement(Vaddr{static_cast<std::uint64_t>(end)},
+                                Vaddr{static_cast<std::uint64_t>(target)});
+  assert(rel.has_value());
+  bytes_.write(opcode, 0xe9);
+  for (int j = 0; j < 4; ++j) {
+    const Position p = opcode + 1 + j;
+    const auto byte = static_cast<std::uint8_t>(static_cast<std::uint32_t>(*rel) >> (8 * j));
+    if (bytes_.value(p) != byte) {
+      assert(bytes_.locks(p) == 0);  // borrowed bytes are never changed, only relied upon
+      bytes_.write(p, byte);
+    }
+  }
+  for (Position p = opcode; p < opcode + 5; ++p) bytes_.lock(p);
+}
+
+void Board::commit(const Edit& edit) {
+  Placement& placed = placed_[edit.insn];
+  assert(placed.shape == Shape::untouched);
+  const Position s = start_[edit.insn];
+  for (unsigned k = 0; k < edit.prefixes; ++k) {
+    assert(bytes_.locks(s + k) == 0);
+    bytes_.write(s + k, prefix_byte);
+    bytes_.lock(s + k);
+  }
+  assert(bytes_.locks(s + edit.prefixes) == 0);
+  std::uint8_t means = edit.prefixes > 0 ? means_prefix : 0;
+  for (Position p = s + length(edit.insn); p < s + edit.prefixes + 5; ++p)
+    if (bytes_.free_padding(p)) means |= means_pad_in_padding;
+  write_jump(s + edit.prefixes, edit.target);
+  if (edit.stub) pages_.take(edit.target);
+  placed = {Shape::jump, edit.prefixes, means, edit.stub, edit.target, 0};
+}
+
+void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bool stub,
+                              std::uint8_t means) {
+  const Position s = start_[i];
+  const auto rel8 = static_cast<std::int64_t>(pad) - (static_cast<std::int64_t>(s) + 2);
+  assert(rel8 >= -128 && rel8 <= 127);
+  bytes_.write(s, 0xeb);
+  bytes_.lock(s);
+  if (bytes_.value(s + 1) != static_cast<std::uint8_t>(rel8)) {
+    assert(bytes_.locks(s + 1) == 0);
+    bytes_.write(s + 1, static_cast<std::uint8_t>(rel8));
+  }
+  bytes_.lock(s + 1);
+  write_jump(pad, target);
+  if (stub) pages_.take(target);
+  placed_[i] = {Shape::short_jump, 0, means, stub, target, pad};
+}
+
+void Board::commit_trap(InsnIndex i, std::uint8_t one_byte_opcode) {
+  const Position s = start_[i];
+  if (length(i) == 1) {
+    bytes_.write(s, one_byte_opcode);
+    bytes_.lock(s);
+  } else {
+    bytes_.write(s, 0x0f);
+    bytes_.write(s + 1, 0x0b);
+    bytes_.lock(s);
+    bytes_.lock(s + 1);
+  }
+  placed_[i].shape = Shape::trap;
+}
+
+void Board::commit_replacement(InsnIndex i, const std::string& replacement) {
+  assert(replacement.size() == length(i));
+  for (unsigned j = 0; j < length(i); ++j) {
+    bytes_.write(start_[i] + j, static_cast<std::uint8_t>(replacement[j]));
+    bytes_.lock(start_[i] + j);
+  }
+  placed_[i].shape = Shape::replaced;
+}
+
+bool Board::can_undo(InsnIndex i) const {
+  const Placement& placed = placed_[i];
+  if (placed.shape == Shape::untouched) {
+    for (unsigned j = 0; j < length(i); ++j)
+      if (bytes_.locks(start_[i] + j) != 0) return false;
+    return true;
+  }
+  if (placed.shape != Shape::jump) return false;
+  const unsigned used = std::min(length(i), placed.prefixes + 5u);
+  for (unsigned j = 0; j < length(i); ++j)
+    if (bytes_.locks(start_[i] + j) != (j < used ? 1u : 0u)) return false;
+  return true;
+}
+
+void Board::undo(InsnIndex i) {
+  assert(can_undo(i));
+  Placement& placed = placed_[i];
+  assert(placed.shape == Shape::jump);
+  if (placed.stub) pages_.release(placed.target);
+  for (Position p = start_[i]; p < start_[i] + placed.prefixes + 5; ++p) bytes_.unlock(p);
+  placed = {};
+}
+
+}  // namespace punster

@@ -1,0 +1,116 @@
+// The state of a solution in the making, and the only two things that change it: commit and undo.
+//
+// Legend: an instruction i begins at s and has l bytes. A *jump* with k prefixes stands as
+//
+//      s          s+k  s+k+1 ............ s+k+4
+//      [prefix]*k  E9   r0   r1   r2   r3
+//
+// r0..r3 is a little-endian rel32. Bytes before s+l are the instruction's own, those behind it are
+// borrowed from followers, so they are the *high* ones. A tactic computes a complete Edit against the
+// const board; commit() applies it, undo() takes it back byte by byte. Failure leaves no trace.
+
+#pragma once
+
+#include <optional>
+
+#include "backend/solve/byte_state.h"
+#include "backend/solve/target_pages.h"
+
+namespace punster {
+
+using InsnIndex = std::uint32_t;
+inline constexpr InsnIndex no_insn = UINT32_MAX;
+
+enum class Shape : std::uint8_t { untouched, jump, short_jump, trap, replaced };
+
+/// What was decided for one instruction.
+struct Placement {
+  Shape shape = Shape::untouched;
+  std::uint8_t prefixes = 0;   ///< jump: k
+  std::uint8_t means = 0;
+  bool stub = false;           ///< `target` is a stub of ours (taken from the target pages)
+  std::int64_t target = 0;     ///< jump: where it leads; short_jump: where the pad's jump leads
+  Position pad = 0;            ///< short_jump: where the pad begins
+};
+
+/// A jump for one instruction, complete.
+struct Edit {
+  InsnIndex insn = no_insn;
+  std::uint8_t prefixes = 0;
+  bool stub = false;
+  std::int64_t target = 0;
+};
+
+class Board {
+ public:
+  Board(const SolverInput& input, const SolverOptions& options);
+
+  // The instruction by index.
+  [[nodiscard]] std::size_t insn_count() const { return start_.size(); }
+  [[nodiscard]] Position start(InsnIndex i) const { return start_[i]; }
+  [[nodiscard]] unsigned length(InsnIndex i) const { return input_.instructions[i].length(); }
+  [[nodiscard]] bool adjoins_next(InsnIndex i) const {
+    return i + 1 < start_.size() && start_[i] + length(i) == start_[i + 1];
+  }
+  [[nodiscard]] const Placement& placement(InsnIndex i) const { return placed_[i]; }
+  [[nodiscard]] bool is_site(InsnIndex i) const { return site_of_[i] != no_insn; }
+  [[nodiscard]] InsnIndex site_of(InsnIndex i) const { return site_of_[i]; }
+  /// Where the displaced instruction's body stands: the site's, or that of an evicted one.
+  [[nodiscard]] std::optional<std::int64_t> body_of(InsnIndex i) const;
+
+  /// Whether r3 may have this value at all, given on which sides of the image targets may stand.
+  [[nodiscard]] bool top_valid(std::uint8_t top) const { return top_valid_[top]; }
+  [[nodiscard]] const std::array<bool, 256>& near_tops() const { return near_tops_; }
+  [[nodiscard]] const std::array<bool, 256>& valid_tops() const { return top_valid_; }
+
+  /// What a jump with `prefixes` at instruction i reaches now, or nothing when its bytes are taken or
+  /// its fixed top byte leads nowhere. With four free bytes the window is the whole rel32 range.
+  [[nodiscard]] std::optional<Window> window(InsnIndex i, unsigned prefixes) const;
+  /// Which of the free bytes of i's rel32 (bit j: byte j) will be the top byte of a site before it that is
+  /// not placed yet. Instructions from `pending` on are about to be placed, sites or not.
+  [[nodiscard]] std::uint8_t demanded_bytes(InsnIndex i, unsigned prefixes,
+                                            InsnIndex pending = no_insn) const;
+  /// Whether p is part of an instruction that is patched and not needed by its jump nor by anybody.
+  [[nodiscard]] bool in_dead_tail(Position p) const;
+
+  /// Precondition: i is untouched, window(i, prefixes) contains target, and a stub's bytes are free.
+  void commit(const Edit& edit);
+  /// A short jump over to a jump that stands in the pad at `pad`; `rel8` is written or already there.
+  void commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bool stub,
+                         std::uint8_t means);
+  void commit_trap(InsnIndex i, std::uint8_t one_byte_opcode);
+  void commit_replacement(InsnIndex i, const std::string& bytes);
+  /// Precondition: nobody else relies on i's bytes (all locks on them are i's own).
+  void undo(InsnIndex i);
+  /// Whether all locks on i's own bytes are its own.
+  [[nodiscard]] bool can_undo(InsnIndex i) const;
+  void add_means(InsnIndex i, std::uint8_t means) { placed_[i].means |= means; }
+
+  [[nodiscard]] const ByteState& bytes() const { return bytes_; }
+  [[nodiscard]] TargetPages& pages() { return pages_; }
+  [[nodiscard]] const TargetPages& pages() const { return pages_; }
+  [[nodiscard]] const SolverInput& input() const { return input_; }
+  [[nodiscard]] const SolverOptions& options() const { return options_; }
+
+  /// The jump of a landing pad that begins at `pad`: which bytes it may choose (free ones up to the
+  /// first that somebody relies on), like window(). Nothing when E9 cannot be written there.
+  [[nodiscard]] std::optional<Window> pad_window(Position pad, Position own_end) const;
+
+  static constexpr std::uint8_t prefix_byte = 0x2e;
+
+ private:
+  [[nodiscard]] std::optional<Window> window_from(Position rel, Position own_end) const;
+  void write_jump(Position opcode, std::int64_t target);
+  void unlock_jump(Position from, Position opcode);
+
+  const SolverInput& input_;
+  const SolverOptions& options_;
+  ByteState bytes_;
+  TargetPages pages_;
+  std::vector<Position> start_;
+  std::vector<InsnIndex> site_of_;
+  std::vector<Placement> placed_;
+  std::array<bool, 256> top_valid_{}, near_tops_{};
+};
+
+}  // namespace punster

@@ -1,0 +1,124 @@
+// The seam where solvers stand: sites, byte state and a description of the address space go in,
+// decisions come out. Nothing here knows ELF, JSON or templates.
+//
+// Inside the solver an address is a *signed* 64-bit link-time address, because a position-independent
+// image linked at 0 has room below 0.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/instruction.h"
+#include "protocol/result.h"
+
+namespace punster {
+
+/// The shape that a site's bytes finally have (README of backend/ describes each).
+enum class Tactic : std::uint8_t { none, I0, C1, B1, B2, T1, T2, T3, B0 };
+inline constexpr int tactic_count = 9;
+[[nodiscard]] const char* to_string(Tactic tactic);
+/// "B1", "T3", ...; nothing for other words.
+[[nodiscard]] std::optional<Tactic> parse_tactic(std::string_view name);
+
+/// What the search for a site's shape needed. A set, as bits.
+enum Means : std::uint8_t {
+  means_prefix = 1,         ///< redundant prefixes in front of the jump
+  means_joint = 2,          ///< a follower that is itself displaced was placed anew together with it
+  means_eviction = 4,       ///< a follower was evicted so that its bytes could be chosen
+  means_pad_in_tail = 8,    ///< a landing pad in the dead tail of a patched instruction
+  means_pad_in_padding = 16 ///< a landing pad, or the jump's own tail, in alignment padding
+};
+[[nodiscard]] std::vector<std::string> means_names(std::uint8_t means);
+
+/// A half-open range of signed link-time addresses.
+struct TargetRange {
+  std::int64_t lo = 0, hi = 0;
+};
+
+/// Where jump targets may stand. The solver takes it as given: which sides of the image exist, which
+/// layout will carry the pages and how many arenas that layout can open are somebody else's decision.
+struct AddressSpace {
+  std::vector<TargetRange> free;  ///< ascending, disjoint
+  std::uint64_t far_pages = 1000; ///< pages that may be opened away from every arena
+};
+
+/// Executable bytes of the original, one contiguous range of addresses.
+struct CodeRegion {
+  Vaddr address;
+  std::span<const std::uint8_t> bytes;
+};
+
+struct SolverSite {
+  std::uint32_t insn = 0;      ///< index into SolverInput::instructions
+  std::int64_t body = 0;       ///< where its trampoline body will stand
+  const std::string* replace = nullptr;  ///< I0: these bytes, exactly the instruction's length
+};
+
+/// Where evicted instructions run. Called only by the solver's thread.
+class EvictedBodies {
+ public:
+  virtual ~EvictedBodies() = default;
+  /// The address where the displaced copy of instruction `insn` (an index) will stand, or nothing
+  /// when it cannot be relocated. The same answer every time it is asked.
+  virtual std::optional<std::int64_t> body_of(std::uint32_t insn) = 0;
+};
+
+struct SolverOptions {
+  std::uint16_t tactics = 0xffff;  ///< bit per Tactic
+  bool traps = true;
+  std::atomic<bool>* cancelled = nullptr;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  std::vector<std::uint32_t> trace;  ///< instruction indices whose alternatives are recorded
+  [[nodiscard]] bool allows(Tactic t) const { return tactics >> static_cast<int>(t) & 1; }
+};
+
+struct SolverInput {
+  std::vector<CodeRegion> code;            ///< ascending, disjoint
+  std::span<const Insn> instructions;      ///< ascending, disjoint, all inside `code`
+  std::span<const AddressRange> padding;   ///< ascending, disjoint, disjoint from instructions
+  std::span<const SolverSite> sites;       ///< ascending
+  AddressSpace space;
+  EvictedBodies* evicted = nullptr;
+};
+
+struct Decision {
+  Tactic tactic = Tactic::none;
+  std::uint8_t means = 0;
+  std::int64_t target = 0;  ///< where the site's jump leads first: a stub, or the body itself
+};
+
+/// A 5-byte jump at `at` to `to`.
+struct Stub {
+  std::int64_t at = 0, to = 0;
+};
+
+struct Eviction {
+  std::uint32_t insn = 0;      ///< the displaced neighbour, an index
+  std::uint32_t for_site = 0;  ///< index into SolverInput::sites
+  std::int64_t body = 0;
+};
+
+/// One step of the search for a traced instruction.
+struct TraceNote {
+  std::uint32_t insn = 0;
+  std::string tactic, outcome;
+};
+
+struct Solution {
+  std::vector<std::vector<std::uint8_t>> code;  ///< the patched bytes of each region of the input
+  std::vector<Decision> decisions;              ///< one per site
+  std::vector<Stub> stubs;                      ///< ascending by `at`
+  std::vector<Eviction> evictions;              ///< ascending by instruction
+  std::vector<TraceNote> trace;
+};
+
+/// Decides every site. Deterministic; never fails for lack of room (a site's tactic is then `none`).
+/// Errors: "cancelled".
+Result<Solution> solve(const SolverInput& input, const SolverOptions& options);
+
+}  // namespace punster

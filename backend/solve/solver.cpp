@@ -1,0 +1,219 @@
+// The solver: from high to low addresses, each site gets the cheapest shape that fits.
+//
+// Problem. A jump at a site of l < 5 bytes borrows 5-l bytes of its followers as the high bytes of its
+// rel32 (Chamith et al., "Instruction Punning", PLDI 2017). What those bytes say, and whether a
+// trampoline may stand where they lead, decides whether the site can be patched at all.
+//
+// The obvious way (Duck et al., "Binary Rewriting without Control Flow Recovery", PLDI 2020) goes from high
+// to low addresses and takes, for one site after the other, the first of: plain jump, pun, pun behind
+// prefixes, successor eviction, neighbour eviction. Each decision is final. It leaves 5 to 16 % of the
+// instructions of libraries unpatched when every instruction is a site, because a follower that was given
+// an arbitrary target shows its predecessor an arbitrary top byte, and it opens a page wherever a
+// pun happens to point: 98,033 mappings for git, which then cannot start.
+//
+// What we do differently:
+//   1. Every jump has a body whose address is known beforehand (bodies stand densely, in code order, next to
+//      the image). The solver places nothing but 5-byte stubs, and none at all where the body is in reach.
+//   2. A target is chosen with the eyes of the site before (placement.cpp): the bytes that will be its
+//      top byte are drawn from those that lead near the image, and targets that would leave it without any
+//      are refused.
+//   3. When a site finds no cheap target, up to four followers are taken back and placed anew together with
+//      it (joint.cpp). Only then are untouched followers evicted, or a page opened far from
+//      everything: each far page is a mapping, each eviction some executed jumps; AddressSpace says how many
+//      far pages there may be, and they are handed out evenly along the code.
+//   4. Landing pads (landing_pads.cpp), and at last the trap.
+//
+// The order of the steps below is the order of their cost. Deterministic: no step depends on anything but the
+// input.
+
+#include <algorithm>
+#include <map>
+
+#include "backend/solve/placement.h"
+
+namespace punster {
+namespace {
+
+class Solver {
+ public:
+  Solver(const SolverInput& input, const SolverOptions& options)
+      : input_(input), options_(options), board_(input, options) {
+    traced_ = options.trace;
+    std::sort(traced_.begin(), traced_.end());
+  }
+
+  Result<Solution> run() {
+    for (const auto& site : input_.sites)
+      if (site.replace) board_.commit_replacement(site.insn, *site.replace);
+    const std::size_t total = input_.sites.size();
+    for (std::size_t done = 0; done < total; ++done) {
+      if ((done & 4095) == 0) {
+        if (options_.cancelled && *options_.cancelled) return error("cancelled", "cancelled");
+        if (options_.progress) options_.progress(done, total);
+      }
+      const auto& site = input_.sites[total - 1 - done];
+      if (!site.replace) decide(site.insn, done + 1);
+    }
+    if (options_.progress) options_.progress(total, total);
+    return collect();
+  }
+
+ private:
+  void decide(InsnIndex i, std::size_t done) {
+    // From here on nothing below i relies on any byte at or above it.
+    if (try_cheap(i) || try_joint(i) || try_any_top(i)) return;
+    const std::uint64_t share =
+        input_.space.far_pages * done / input_.sites.size() + input_.space.far_pages / 64;
+    const bool may_go_far = board_.pages().far_opened() < share;
+    if (may_go_far && try_far(i)) return;
+    if (try_eviction(i)) return;
+    if (board_.pages().far_opened() < input_.space.far_pages && try_far(i)) return;
+    if (options_.allows(Tactic::T3) && note(i, "T3", place_on_pad(board_, i))) return;
+    if (options_.traps && options_.allows(Tactic::B0)) {
+      board_.commit_trap(i, one_byte_trap);
+      note(i, "B0", true);
+    }
+  }
+
+  [[nodiscard]] unsigned max_prefixes() const { return options_.allows(Tactic::T1) ? 14 : 0; }
+  [[nodiscard]] bool puns_allowed(InsnIndex i) const {
+    return board_.length(i) >= 5 ? options_.allows(Tactic::B1) : options_.allows(Tactic::B2) ||
+                                                                     options_.allows(Tactic::T1);
+  }
+
+  bool try_place(InsnIndex i, Search search, const char* what) {
+    if (!puns_allowed(i)) return false;
+    search.max_prefixes = max_prefixes();
+    return note(i, what, place_one(board_, i, search));
+  }
+  bool try_cheap(InsnIndex i) {
+    return try_place(i, {Opening::none}, "a target on open pages that suits the site before") ||
+           try_place(i, {Opening::adjoining}, "a target on pages that join an arena") ||
+           try_place(i, {.opening = Opening::adjoining, .any_top = true},
+                     "likewise, with far top bytes for the site before");
+  }
+  bool try_joint(InsnIndex i) {
+    if (!options_.allows(Tactic::T2)) return false;
+    return note(i, "followers placed anew together with it",
+                place_jointly(board_, i, {.followers = 4}).has_value());
+  }
+  bool try_any_top(InsnIndex i) {
+    return try_place(i, {.opening = Opening::adjoining, .look_ahead = false, .any_top = true},
+                     "a target that does not suit the site before");
+  }
+  bool try_far(InsnIndex i) {
+    return try_place(i, {.opening = Opening::anywhere, .any_top = true}, "a far page") ||
+           try_place(i, {.opening = Opening::anywhere, .look_ahead = false, .any_top = true},
+                     "a far page that does not suit the site before");
+  }
+  bool try_eviction(InsnIndex i) {
+    if (!options_.allows(Tactic::T2)) return false;
+    return note(i, "followers evicted",
+                place_jointly(board_, i, {.followers = 5, .evict = true}).has_value());
+  }
+
+  bool note(InsnIndex i, const char* what, bool worked) {
+    if (std::binary_search(traced_.begin(), traced_.end(), i))
+      trace_.push_back({i, what, worked ? "chosen" : why_not(i)});
+    return worked;
+  }
+
+  /// What the windows of i look like right now, in words.
+  [[nodiscard]] std::string why_not(InsnIndex i) const {
+    std::string text;
+    for (unsigned k = 0; k < board_.length(i); ++k) {
+      const auto window = board_.window(i, k);
+      text += (k ? "; " : "") + std::to_string(k) + " prefixes: ";
+      if (!window) {
+        text += "the borrowed top byte leads outside of the address space";
+      } else {
+        text += std::to_string(window->free_bytes) + " free bytes from " + signed_hex(window->lo()) +
+                ", no suitable stub address";
+      }
+    }
+    return text;
+  }
+  static std::string signed_hex(std::int64_t a) {
+    char text[32];
+    std::snprintf(text, sizeof text, a < 0 ? "-0x%llx" : "0x%llx",
+                  static_cast<unsigned long long>(a < 0 ? -a : a));
+    return text;
+  }
+
+  Tactic shape_of(InsnIndex i) const {
+    const Placement& placed = board_.placement(i);
+    switch (placed.shape) {
+      case Shape::untouched: return Tactic::none;
+      case Shape::replaced: return Tactic::I0;
+      case Shape::trap: return Tactic::B0;
+      case Shape::short_jump: return Tactic::T3;
+      case Shape::jump: break;
+    }
+    const Position end = board_.start(i) + placed.prefixes + 5;
+    for (InsnIndex j = i; board_.adjoins_next(j) && board_.start(j + 1) < end;)
+      if (++j; !board_.is_site(j) && board_.placement(j).shape == Shape::jump) return Tactic::T2;
+    if (placed.prefixes > 0) return Tactic::T1;
+    return board_.length(i) >= 5 ? Tactic::B1 : Tactic::B2;
+  }
+
+  Solution collect() {
+    Solution solution;
+    for (const auto& site : input_.sites) {
+      const Placement& placed = board_.placement(site.insn);
+      solution.decisions.push_back({shape_of(site.insn), placed.means, placed.target});
+    }
+    InsnIndex last_site = 0;  // evicted followers stand behind the site that needed them
+    for (InsnIndex i = 0; i < board_.insn_count(); ++i) {
+      if (board_.is_site(i)) last_site = board_.site_of(i);
+      const Placement& placed = board_.placement(i);
+      if (placed.shape != Shape::jump && placed.shape != Shape::short_jump) continue;
+      const std::int64_t body = *board_.body_of(i);
+      if (placed.stub) solution.stubs.push_back({placed.target, body});
+      if (!board_.is_site(i)) solution.evictions.push_back({i, last_site, body});
+    }
+    std::sort(solution.stubs.begin(), solution.stubs.end(),
+              [](const Stub& a, const Stub& b) { return a.at < b.at; });
+    for (std::size_t r = 0; r < input_.code.size(); ++r)
+      solution.code.push_back(board_.bytes().region(r));
+    solution.trace = std::move(trace_);
+    return solution;
+  }
+
+  /// #UD in 64-bit mode without fetching further bytes, and below 0x80: as a borrowed top byte it leads
+  /// above the image.
+  static constexpr std::uint8_t one_byte_trap = 0x06;
+
+  const SolverInput& input_;
+  const SolverOptions& options_;
+  Board board_;
+  std::vector<std::uint32_t> traced_;
+  std::vector<TraceNote> trace_;
+};
+
+constexpr const char* tactic_names[tactic_count] = {"",   "I0", "C1", "B1", "B2",
+                                                    "T1", "T2", "T3", "B0"};
+
+}  // namespace
+
+const char* to_string(Tactic tactic) { return tactic_names[static_cast<int>(tactic)]; }
+
+std::optional<Tactic> parse_tactic(std::string_view name) {
+  for (int t = 1; t < tactic_count; ++t)
+    if (name == tactic_names[t]) return static_cast<Tactic>(t);
+  return std::nullopt;
+}
+
+std::vector<std::string> means_names(std::uint8_t means) {
+  static constexpr const char* names[] = {"prefix", "follower chosen jointly", "follower evicted",
+                                          "pad in a tail", "pad in padding"};
+  std::vector<std::string> list;
+  for (int bit = 0; bit < 5; ++bit)
+    if (means >> bit & 1) list.emplace_back(names[bit]);
+  return list;
+}
+
+Result<Solution> solve(const SolverInput& input, const SolverOptions& options) {
+  return Solver(input, options).run();
+}
+
+}  // namespace punster
