@@ -102,7 +102,7 @@ TEST_CASE("operands name registers, memory and immediate", "[decode]") {
 }
 
 TEST_CASE("text is objdump-like in both syntaxes", "[decode]") {
-  CHECK(att({0x48, 0x8b, 0x05, 0x10, 0, 0, 0}) == "movq 0x10(%rip), %rax");
+  CHECK(att({0x48, 0x8b, 0x05, 0x10, 0, 0, 0}) == "mov 0x10(%rip), %rax");
   CHECK(att({0xeb, 0x10}) == "jmp 0x1012");
   CHECK(att({0x06}) == "(bad)");
   const std::uint8_t mov[] = {0x48, 0x89, 0xe5};
