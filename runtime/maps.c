@@ -1,0 +1,116 @@
+// Reading /proc/self/maps, the only way for code to learn which file it came from, and what lies around
+// it. The kernel hands it out in pieces that need not end at a line's end, so it is read by character.
+
+#include <asm/fcntl.h>
+
+#include "object.h"
+#include "syscall.h"
+
+struct Reader {
+  long fd;
+  char *buffer;
+  long position, size;
+};
+
+static int open_maps(struct Object *self, struct Reader *reader) {
+  reader->fd = sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  reader->buffer = self->state->buffer;
+  reader->position = reader->size = 0;
+  return !is_error(reader->fd);
+}
+
+static int next(struct Reader *reader) {
+  if (reader->position == reader->size) {
+    reader->size = sys_read(reader->fd, reader->buffer, page_bytes);
+    reader->position = 0;
+    if (reader->size <= 0) {
+      reader->size = 0;
+      return -1;
+    }
+  }
+  return (unsigned char)reader->buffer[reader->position++];
+}
+
+// Reads digits and the one character that ends them.
+static uint64_t number(struct Reader *reader, unsigned base) {
+  uint64_t value = 0;
+  for (;;) {
+    const int c = next(reader);
+    if (c >= '0' && c <= '9')
+      value = value * base + (unsigned)(c - '0');
+    else if (base == 16 && c >= 'a' && c <= 'f')
+      value = value * base + (unsigned)(c - 'a' + 10);
+    else
+      return value;
+  }
+}
+
+// "7f00-7f10 r-xp 00001000 fd:01 1234      /path". The path goes to `path` when `wanted` lies inside.
+static int read_entry(struct Reader *reader, struct MapsEntry *entry, uint64_t wanted, char *path) {
+  const int first = next(reader);
+  if (first < 0) return 0;
+  --reader->position;
+  entry->lo = number(reader, 16);
+  entry->hi = number(reader, 16);
+  entry->readable = next(reader) == 'r';
+  entry->writable = next(reader) == 'w';
+  entry->executable = next(reader) == 'x';
+  next(reader);  // p or s
+  next(reader);
+  number(reader, 16);  // offset
+  entry->device = number(reader, 16) << 32;
+  entry->device |= number(reader, 16);
+  // No path: the line ends right here, or after one more space (older kernels).
+  entry->inode = 0;
+  int c;
+  while ((c = next(reader)) >= '0' && c <= '9') entry->inode = entry->inode * 10 + (unsigned)(c - '0');
+  while (c == ' ') c = next(reader);
+  long length = 0;
+  const int keep = path && entry->lo <= wanted && wanted < entry->hi;
+  for (; c >= 0 && c != '\n'; c = next(reader))
+    if (keep && length + 1 < path_bytes) path[length++] = (char)c;
+  if (keep) path[length] = 0;
+  return 1;
+}
+
+int find_maps_entry(struct Object *self, uint64_t address, struct MapsEntry *entry, char *path) {
+  struct Reader reader;
+  if (!open_maps(self, &reader)) return 0;
+  int found = 0;
+  while (!found && read_entry(&reader, entry, address, path))
+    found = entry->lo <= address && address < entry->hi;
+  sys_close(reader.fd);
+  return found;
+}
+
+static int holds_a_trampoline(const struct Object *self, uint64_t lo, uint64_t hi) {
+  const struct PunsterMapping *m = mappings_of(self);
+  for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
+    const uint64_t at = m[i].address + self->bias;
+    if (m[i].kind == PUNSTER_TRAMPOLINES && at < hi && lo < at + (uint64_t)m[i].pages * page_bytes)
+      return 1;
+  }
+  return 0;
+}
+
+// ld.so (glibc's and musl's) maps the whole span of an object at once, from the object's file, and then the
+// segments over it; what is left between them is still that first mapping, made inaccessible or not. The
+// kernel does not do so for the program itself. So the span is ours when it has no hole, and everything in
+// it comes from our file, except for anonymous memory outside of what we want (.bss).
+int span_is_reserved(struct Object *self) {
+  const uint64_t lo = self->header->span_lo + self->bias, hi = self->header->span_hi + self->bias;
+  struct MapsEntry own, entry;
+  if (!find_maps_entry(self, (uint64_t)self->header, &own, 0)) return 0;
+  struct Reader reader;
+  if (!open_maps(self, &reader)) return 0;
+  uint64_t covered = lo;
+  while (covered < hi && read_entry(&reader, &entry, 0, 0)) {
+    if (entry.hi <= covered) continue;
+    if (entry.lo > covered) break;
+    const int from_our_file = entry.inode == own.inode && entry.device == own.device && own.inode;
+    if (!from_our_file && (entry.inode || holds_a_trampoline(self, entry.lo, entry.hi))) break;
+    covered = entry.hi;
+  }
+  sys_close(reader.fd);
+  return covered >= hi;
+}
