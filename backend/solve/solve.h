@@ -18,6 +18,9 @@
 
 namespace punster {
 
+/// Gaps of up to this many pages between pages with stubs are filled, so that they cost no mapping.
+inline constexpr std::int64_t arena_join_distance = 16;
+
 /// The shape that a site's bytes finally have (README of backend/ describes each).
 enum class Tactic : std::uint8_t { none, I0, C1, B1, B2, T1, T2, T3, B0 };
 inline constexpr int tactic_count = 9;
@@ -89,6 +92,7 @@ struct SolverInput {
 struct Decision {
   Tactic tactic = Tactic::none;
   std::uint8_t means = 0;
+  std::uint8_t borrowed = 0;  ///< bytes behind the instruction that its jump relies on
   std::int64_t target = 0;  ///< where the site's jump leads first: a stub, or the body itself
 };
 

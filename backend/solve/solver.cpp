@@ -160,7 +160,13 @@ class Solver {
     Solution solution;
     for (const auto& site : input_.sites) {
       const Placement& placed = board_.placement(site.insn);
-      solution.decisions.push_back({shape_of(site.insn), placed.means, placed.target});
+      const unsigned used = placed.shape == Shape::jump         ? placed.prefixes + 5u
+                            : placed.shape == Shape::short_jump ? 2u
+                                                                : 0u;
+      const unsigned own = board_.length(site.insn);
+      solution.decisions.push_back({shape_of(site.insn), placed.means,
+                                    static_cast<std::uint8_t>(used > own ? used - own : 0),
+                                    placed.target});
     }
     InsnIndex last_site = 0;  // evicted followers stand behind the site that needed them
     for (InsnIndex i = 0; i < board_.insn_count(); ++i) {

@@ -1,6 +1,7 @@
 #include "backend/solve/target_pages.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 namespace punster {
@@ -15,8 +16,8 @@ bool TargetPages::legal(std::int64_t page) const {
 }
 
 bool TargetPages::joins(std::int64_t page) const {
-  const auto above = order_.lower_bound(page - join_distance);
-  return above != order_.end() && *above <= page + join_distance;
+  const auto above = order_.lower_bound(page - arena_join_distance);
+  return above != order_.end() && *above <= page + arena_join_distance;
 }
 
 int TargetPages::free_run(const Page& page, int from, int to) {

@@ -46,17 +46,13 @@ struct Window {
 /// How far a search may go.
 enum class Opening : std::uint8_t {
   none,      ///< open pages only
-  adjoining, ///< also a new page within `join_distance` of an open one
+  adjoining, ///< also a new page within `arena_join_distance` of an open one
   anywhere,  ///< also a new page by itself: one more mapping
 };
 
 class TargetPages {
  public:
   explicit TargetPages(const AddressSpace& space);
-
-  /// Gaps of up to this many pages between open pages are filled, so opening a page inside one costs
-  /// no mapping.
-  static constexpr std::int64_t join_distance = 16;
 
   /// Calls `accept(target)` for free stub addresses in `window` that satisfy `demand`, best first,
   /// until it returns true or `limit` were refused. Returns whether one was accepted. The pages are

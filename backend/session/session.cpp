@@ -1,0 +1,528 @@
+#include "backend/session/session.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "backend/emit/emit.h"
+#include "backend/place/page_store.h"
+#include "backend/session/bodies.h"
+#include "backend/session/requests.h"
+#include "protocol/hex.h"
+#include "protocol/sha256.h"
+
+namespace punster {
+namespace {
+
+/// Virtual memory areas that one rewritten file may add. Linux allows a process 65,530; the program, its
+/// libraries, its threads and other rewritten objects need the rest.
+constexpr std::uint64_t default_mapping_budget = 20000;
+/// Pages that the solver may open far from every arena, as a share of the budget.
+constexpr std::uint64_t far_page_share = 16;
+
+constexpr std::int64_t overlay_join_distance = 16;
+
+std::int64_t signed_address(Vaddr a) { return static_cast<std::int64_t>(a.value); }
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::uint64_t peak_rss() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::vector<TargetRange> signed_ranges(const std::vector<AddressRange>& ranges) {
+  std::vector<TargetRange> out;
+  for (const auto& range : ranges)
+    out.push_back({signed_address(range.lo), signed_address(range.hi)});
+  std::sort(out.begin(), out.end(),
+            [](const TargetRange& a, const TargetRange& b) { return a.lo < b.lo; });
+  return out;
+}
+
+/// `ranges` without [lo, hi).
+std::vector<TargetRange> without(const std::vector<TargetRange>& ranges, std::int64_t lo,
+                                 std::int64_t hi) {
+  std::vector<TargetRange> out;
+  for (const auto& range : ranges) {
+    if (range.lo < std::min(lo, range.hi)) out.push_back({range.lo, std::min(lo, range.hi)});
+    if (std::max(hi, range.lo) < range.hi) out.push_back({std::max(hi, range.lo), range.hi});
+  }
+  return out;
+}
+
+std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
+  const auto text = parse_hex_bytes(hex).value();
+  return {text.begin(), text.end()};
+}
+
+}  // namespace
+
+struct Session::State {
+  ProgressSink progress;
+  std::atomic<bool> cancelled{false};
+
+  std::optional<ElfView> input;
+  std::optional<Footprint> room;
+  Requests requests;
+  SolverOptions solver_options;
+  unsigned jobs = 1;
+  std::uint64_t mapping_budget = default_mapping_budget;
+  BuildId build_id = BuildId::keep;
+  std::optional<CountersRequest> counters;
+  std::int64_t next_reserved = 0;  // everything of ours above the image is claimed up to here
+  std::optional<CounterRegion> counter_region;
+  struct Reserved {
+    std::int64_t address;
+    std::vector<std::uint8_t> bytes;
+  };
+  std::vector<Reserved> reserved;
+
+  // The last plan; empty when something changed since.
+  struct Planned {
+    std::unique_ptr<Bodies> bodies;
+    Solution solution;
+    EmitPlan emit_plan;
+    std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
+  };
+  std::optional<Planned> planned;
+  Statistics statistics;
+
+  explicit State(ProgressSink sink) : progress(std::move(sink)) {}
+
+  Result<void> need_input() const {
+    if (!input) return error("no_binary", "no file is open; send `binary` first");
+    return success();
+  }
+
+  void say(std::string_view phase, std::uint64_t done, std::uint64_t total) const {
+    if (progress) progress(phase, done, total);
+  }
+  Result<void> go_on() const {
+    if (cancelled) return error("cancelled", "cancelled by the client");
+    return success();
+  }
+
+  Result<void> rewrite_in_memory();
+  Result<Solution> run_solver(Bodies& bodies, std::int64_t claimed_end,
+                              const std::vector<std::uint32_t>& trace);
+  Result<void> fill_pages(Planned& plan);
+  void count(const Planned& plan);
+  std::vector<CodeRegion> code_regions() const;
+  void collect_traps(Planned& plan) const;
+  std::uint64_t mapping_count(const EmitPlan& plan) const;
+  std::vector<std::uint8_t> build_key() const;
+};
+
+// The pipeline. Each step may rely on what the barrier above it says.
+Result<void> Session::State::rewrite_in_memory() {
+  if (planned) return success();
+  statistics = {};
+  auto clock = std::chrono::steady_clock::now();
+  auto lap = [&clock] {
+    const double seconds = seconds_since(clock);
+    clock = std::chrono::steady_clock::now();
+    return seconds;
+  };
+
+  // 1. Ingest: sort and check what the client said, measure every body.
+  say("ingest", 0, requests.patches().size());
+  PUNSTER_TRY(requests.settle());
+  Planned plan;
+  plan.bodies = std::make_unique<Bodies>(*input, requests, jobs);
+  PUNSTER_TRY(plan.bodies->measure());
+  statistics.seconds_ingest = lap();
+  // From here on the set of sites and the size of every body are fixed.
+
+  // 2. Lay out: every body gets its address.
+  const std::int64_t claimed_end = plan.bodies->lay_out(next_reserved);
+  // From here on every body has its final address.
+
+  // 3. Solve: every site gets its shape, its prefixes and its target.
+  PUNSTER_TRY(plan.solution, run_solver(*plan.bodies, claimed_end, {}));
+  statistics.seconds_solve = lap();
+  // From here on no code byte changes and every stub has its address.
+
+  // 4. Place and share: bodies, stubs and overlays become pages.
+  PUNSTER_TRY(go_on());
+  PUNSTER_TRY(fill_pages(plan));
+  statistics.seconds_share = lap();
+  // From here on every byte of new memory is final.
+
+  // 5. Check the budget: a file that cannot start is never written.
+  statistics.mappings = mapping_count(plan.emit_plan);
+  count(plan);
+  if (statistics.mappings > mapping_budget)
+    return error("over_budget",
+                 "the output would need " + std::to_string(statistics.mappings) +
+                     " mappings and the budget is " + std::to_string(mapping_budget) +
+                     "; patch fewer sites, or raise --max-mappings (a process may have 65,530)");
+  planned = std::move(plan);
+  return success();
+}
+
+std::vector<CodeRegion> Session::State::code_regions() const {
+  std::vector<CodeRegion> regions;
+  for (const auto& segment : input->segments())
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) && segment.p_filesz > 0)
+      regions.push_back({Vaddr{segment.p_vaddr},
+                         input->bytes_at(Vaddr{segment.p_vaddr}, Bytes{segment.p_filesz})});
+  return regions;
+}
+
+Result<Solution> Session::State::run_solver(Bodies& bodies, std::int64_t claimed_end,
+                                            const std::vector<std::uint32_t>& trace) {
+  std::vector<SolverSite> sites;
+  sites.reserve(bodies.sites().size());
+  for (const auto& site : bodies.sites())
+    sites.push_back({site.insn, site.address,
+                     site.replacement.empty() ? nullptr : &site.replacement});
+  const auto claimed_from = signed_address(room->header_table.hi);
+  SolverInput solver_input{code_regions(), requests.instructions(), requests.padding(), sites,
+                           {without(signed_ranges(room->free), claimed_from, claimed_end),
+                            mapping_budget / far_page_share},
+                           &bodies};
+  const auto& spaces = solver_input.space.free;
+  if (std::none_of(spaces.begin(), spaces.end(), [&](const TargetRange& range) {
+        return range.lo <= claimed_end && claimed_end < range.hi;
+      }))
+    return error("no_room", "the trampolines need " +
+                                std::to_string((claimed_end - claimed_from) >> 20) +
+                                " MiB and so much is not in reach of the code");
+  SolverOptions options = solver_options;
+  options.cancelled = &cancelled;
+  options.trace = trace;
+  options.progress = [this](std::uint64_t done, std::uint64_t total) { say("solve", done, total); };
+  return solve(solver_input, options);
+}
+
+Result<void> Session::State::fill_pages(Planned& plan) {
+  PageStore store;
+  const auto& sites = plan.bodies->sites();
+  std::vector<bool> wanted(sites.size());
+  for (std::size_t k = 0; k < sites.size(); ++k) {
+    const Tactic tactic = plan.solution.decisions[k].tactic;
+    wanted[k] = tactic != Tactic::none && tactic != Tactic::I0;
+  }
+  say("place", 0, sites.size());
+  PUNSTER_TRY(plan.bodies->encode(wanted, plan.solution.evictions, store));
+  for (const auto& stub : plan.solution.stubs) {
+    const auto rel = displacement(Vaddr{static_cast<std::uint64_t>(stub.at + 5)},
+                                  Vaddr{static_cast<std::uint64_t>(stub.to)});
+    if (!rel)
+      return error_at("out_of_range", "a stub does not reach its body",
+                      Vaddr{static_cast<std::uint64_t>(stub.at)});
+    std::array<std::uint8_t, 5> jump{0xe9};
+    std::memcpy(jump.data() + 1, &*rel, 4);
+    store.put(stub.at, jump);
+  }
+  for (const auto& data : reserved) store.put(data.address, data.bytes);
+  say("share", 0, store.page_count());
+  SharedPages shared = store.share(arena_join_distance);
+  const auto regions = code_regions();
+  for (std::size_t r = 0; r < regions.size(); ++r)
+    append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],
+                    overlay_join_distance, shared);
+  std::sort(shared.mappings.begin(), shared.mappings.end(),
+            [](const PageMapping& a, const PageMapping& b) {
+              return signed_address(a.address) < signed_address(b.address);
+            });
+  statistics.virtual_pages = shared.virtual_pages;
+  statistics.physical_pages = shared.pages.size() / 4096;
+  plan.emit_plan.pages = std::move(shared.pages);
+  plan.emit_plan.mappings = std::move(shared.mappings);
+  plan.emit_plan.build_id = build_id;
+  plan.emit_plan.counters = counter_region;
+  plan.emit_plan.clear_shstk = plan.bodies->emulates_call();
+  plan.emit_plan.clear_ibt = plan.bodies->patches_endbr();
+  plan.emit_plan.build_key = build_key();
+  collect_traps(plan);
+  return success();
+}
+
+void Session::State::collect_traps(Planned& plan) const {
+  const auto& sites = plan.bodies->sites();
+  for (std::size_t k = 0; k < sites.size(); ++k)
+    if (plan.solution.decisions[k].tactic == Tactic::B0)
+      plan.emit_plan.traps.push_back({requests.instructions()[sites[k].insn].address(),
+                                      Vaddr{static_cast<std::uint64_t>(sites[k].address)}});
+  std::uint32_t site = 0;
+  for (const auto& eviction : plan.solution.evictions) {
+    site = eviction.for_site;
+    plan.evicted_by_site[site].push_back(requests.instructions()[eviction.insn].address());
+  }
+}
+
+// Every run is a virtual memory area of its own; an overlay also cuts the original code in two. Runs
+// that are neighbours in memory and in the file merge.
+std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
+  std::uint64_t areas = 6;  // header table, tables, runtime, state and the cut at each end
+  for (std::size_t i = 0; i < plan.mappings.size(); ++i) {
+    const auto& run = plan.mappings[i];
+    if (run.overlay) {
+      areas += 2;
+      continue;
+    }
+    const bool merges =
+        i > 0 && !plan.mappings[i - 1].overlay &&
+        plan.mappings[i - 1].address + Bytes{plan.mappings[i - 1].pages * 4096ull} == run.address &&
+        plan.mappings[i - 1].first_page + plan.mappings[i - 1].pages == run.first_page;
+    areas += merges ? 0 : 1;
+  }
+  // In a shared object what lies between two runs is a reservation of ld.so, an area as well.
+  if (input->kind() == FileKind::dso) areas *= 2;
+  return areas;
+}
+
+std::vector<std::uint8_t> Session::State::build_key() const {
+  std::string text = sha256_hex(input->file()) + requests.digest() + PUNSTER_VERSION;
+  text += std::to_string(solver_options.tactics) + (solver_options.traps ? "t" : "n");
+  text += std::to_string(mapping_budget);
+  if (counter_region) text += counter_region->path;
+  return bytes_of_hex(
+      sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
+}
+
+void Session::State::count(const Planned& plan) {
+  auto& s = statistics;
+  s.sites = requests.patches().size();
+  s.failed = plan.bodies->refused().size();
+  for (const auto& decision : plan.solution.decisions) {
+    if (decision.tactic == Tactic::none) {
+      ++s.failed;
+      continue;
+    }
+    ++(decision.tactic == Tactic::B0 ? s.trapped : s.patched);
+    ++s.by_tactic[to_string(decision.tactic)];
+    for (const auto& name : means_names(decision.means)) ++s.by_means[name];
+  }
+  s.shadow_stack_cleared = plan.emit_plan.clear_shstk;
+  s.branch_tracking_cleared = plan.emit_plan.clear_ibt;
+  s.peak_rss_bytes = peak_rss();
+}
+
+Session::Session(ProgressSink progress) : state_(std::make_unique<State>(std::move(progress))) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+
+Result<BinaryReply> Session::open(const BinaryRequest& request) {
+  PUNSTER_TRY(auto view, ElfView::open(request.filename));
+  PUNSTER_TRY(auto room, footprint(view));
+  const bool is_shared_object = view.kind() == FileKind::dso;
+  if ((request.mode == "dso") != is_shared_object && !request.mode.empty())
+    return error_in("wrong_mode",
+                    request.filename + ": is " + (is_shared_object ? "" : "not ") +
+                        "a shared object; leave \"mode\" out",
+                    "/params/mode");
+  BinaryReply reply{to_string(view.kind()), ""};
+  state_->next_reserved = signed_address(room.header_table.hi);
+  state_->input = std::move(view);
+  state_->room = std::move(room);
+  state_->planned.reset();
+  return reply;
+}
+
+Result<void> Session::set_options(const OptionsRequest& request) {
+  SolverOptions options = state_->solver_options;
+  if (!request.tactics.empty()) {
+    options.tactics = 1 << static_cast<int>(Tactic::I0);
+    for (const auto& name : request.tactics) {
+      const auto tactic = parse_tactic(name);
+      if (!tactic)
+        return error_in("bad_request", "unknown tactic \"" + name + "\"", "/params/tactics");
+      options.tactics |= static_cast<std::uint16_t>(1u << static_cast<int>(*tactic));
+    }
+  }
+  if (request.traps) options.traps = *request.traps;
+  if (request.solver && *request.solver != "greedy")
+    return error_in("bad_request", "unknown solver \"" + *request.solver + "\"; there is \"greedy\"",
+                    "/params/solver");
+  if (request.build_id && *request.build_id != "keep" && *request.build_id != "new")
+    return error_in("bad_request", "build_id is \"keep\" or \"new\"", "/params/build_id");
+  state_->solver_options = options;
+  if (request.max_mappings) state_->mapping_budget = *request.max_mappings;
+  if (request.jobs) state_->jobs = std::clamp(*request.jobs, 1u, 64u);
+  if (request.build_id) state_->build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
+  state_->planned.reset();
+  return success();
+}
+
+Result<void> Session::define_trampoline(const TrampolineRequest& request) {
+  state_->planned.reset();
+  return state_->requests.define(request);
+}
+
+Result<void> Session::add_instructions(const InstructionsRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  state_->planned.reset();
+  return state_->requests.add(request);
+}
+
+Result<void> Session::add_padding(const PaddingRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  state_->planned.reset();
+  return state_->requests.add(request);
+}
+
+Result<void> Session::add_patches(const PatchesRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  state_->planned.reset();
+  return state_->requests.add(request);
+}
+
+Result<ReserveReply> Session::reserve(const ReserveRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  if (request.address)
+    return error_in("unsupported", "reserving a chosen address is not supported; leave it out",
+                    "/params/address");
+  const std::int64_t at = state_->next_reserved;
+  std::vector<std::uint8_t> bytes(request.bytes.begin(), request.bytes.end());
+  bytes.resize(std::max<std::size_t>(bytes.size(), request.length), 0);
+  state_->next_reserved += static_cast<std::int64_t>((bytes.size() + 4095) & ~std::size_t{4095});
+  state_->reserved.push_back({at, std::move(bytes)});
+  state_->planned.reset();
+  return ReserveReply{Vaddr{static_cast<std::uint64_t>(at)}};
+}
+
+Result<CountersReply> Session::use_counters(const CountersRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  if (state_->counter_region)
+    return error("bad_request", "this session has its counters already");
+  if (request.capacity == 0 || request.capacity > (std::uint64_t{1} << 27))
+    return error_in("bad_request", "the capacity is between 1 and 134,217,728 slots",
+                    "/params/capacity");
+  const Vaddr at{static_cast<std::uint64_t>(state_->next_reserved)};
+  const Bytes size{(request.capacity * 8 + 4095) & ~std::uint64_t{4095}};
+  state_->counter_region = CounterRegion{at, size, request.path};
+  state_->next_reserved += static_cast<std::int64_t>(size.value);
+  state_->planned.reset();
+  return CountersReply{at};
+}
+
+Result<Statistics> Session::plan() {
+  PUNSTER_TRY(state_->need_input());
+  state_->cancelled = false;
+  PUNSTER_TRY(state_->rewrite_in_memory());
+  return state_->statistics;
+}
+
+Result<Statistics> Session::emit(const EmitRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  if (request.format != "binary")
+    return error_in("unsupported", "format \"" + request.format + "\" is not written; there is \"binary\"",
+                    "/params/format");
+  state_->cancelled = false;
+  PUNSTER_TRY(state_->rewrite_in_memory());
+  PUNSTER_TRY(state_->go_on());
+  const auto start = std::chrono::steady_clock::now();
+  state_->say("emit", 0, state_->planned->emit_plan.pages.size());
+  PUNSTER_TRY(const auto result,
+              punster::emit(*state_->input, state_->planned->emit_plan, request.filename));
+  auto& s = state_->statistics;
+  s.seconds_emit = seconds_since(start);
+  s.output_bytes = result.file_size.value;
+  s.mappings = result.mappings;
+  s.peak_rss_bytes = peak_rss();
+  return s;
+}
+
+Result<ResultsReply> Session::results(const ResultsRequest& request) const {
+  if (!state_->planned) return error("no_plan", "nothing is solved yet; send `plan` or `emit` first");
+  const auto& plan = *state_->planned;
+  const auto& sites = plan.bodies->sites();
+  const auto& refused = plan.bodies->refused();
+  const auto& patches = state_->requests.patches();
+  ResultsReply reply;
+  reply.total = patches.size();
+  // Sites and refused ones are both ascending by patch; together they are all patches.
+  auto site = std::lower_bound(sites.begin(), sites.end(), request.from,
+                               [](const SiteBody& s, std::uint64_t p) { return s.patch < p; });
+  const std::uint64_t last = std::min<std::uint64_t>(
+      patches.size(), request.from + std::min<std::uint64_t>(request.count, patches.size()));
+  for (std::uint64_t p = request.from; p < last; ++p) {
+    reply.address.push_back(patches[p].address);
+    if (site == sites.end() || site->patch != p) {
+      const auto why = std::lower_bound(refused.begin(), refused.end(), p,
+                                        [](const RefusedSite& r, std::uint64_t q) { return r.patch < q; });
+      reply.result.emplace_back("failed");
+      reply.tactic.emplace_back();
+      reply.means.emplace_back();
+      reply.trampoline.emplace_back();
+      reply.evicted.emplace_back();
+      reply.reason.push_back(why->reason);
+      continue;
+    }
+    const auto k = static_cast<std::uint32_t>(site - sites.begin());
+    const Decision& decision = plan.solution.decisions[k];
+    const bool failed = decision.tactic == Tactic::none, trapped = decision.tactic == Tactic::B0;
+    reply.result.emplace_back(failed ? "failed" : trapped ? "trapped" : "patched");
+    reply.tactic.emplace_back(to_string(decision.tactic));
+    reply.means.push_back(means_names(decision.means));
+    reply.trampoline.push_back(
+        failed || decision.tactic == Tactic::I0
+            ? std::nullopt
+            : std::optional(Vaddr{static_cast<std::uint64_t>(site->address)}));
+    const auto evicted = plan.evicted_by_site.find(k);
+    reply.evicted.push_back(evicted == plan.evicted_by_site.end() ? std::vector<Vaddr>{}
+                                                                  : evicted->second);
+    reply.reason.emplace_back(failed || trapped ? "no jump fits; `explain` lists what was tried" : "");
+    ++site;
+  }
+  return reply;
+}
+
+Result<ExplainReply> Session::explain(const ExplainRequest& request) {
+  PUNSTER_TRY(state_->need_input());
+  state_->cancelled = false;
+  PUNSTER_TRY(state_->rewrite_in_memory());
+  auto& plan = *state_->planned;
+  const auto& sites = plan.bodies->sites();
+  std::vector<std::uint32_t> trace;
+  for (const auto address : request.addresses)
+    if (const auto insn = state_->requests.find(address)) trace.push_back(*insn);
+  // Solving again with a trace gives the same decisions: the solver is deterministic. Bodies of evicted
+  // instructions keep the addresses that the first run gave them.
+  PUNSTER_TRY(const auto traced,
+              state_->run_solver(*plan.bodies, plan.bodies->claimed_end(), trace));
+  ExplainReply reply;
+  for (const auto address : request.addresses) {
+    Explanation e;
+    e.address = address;
+    const auto insn = state_->requests.find(address);
+    const auto site = std::find_if(sites.begin(), sites.end(),
+                                   [&](const SiteBody& s) { return insn && s.insn == *insn; });
+    if (!insn) {
+      e.note = "no instruction is known to start here";
+    } else if (site == sites.end()) {
+      e.note = "not a site";
+      for (const auto& eviction : plan.solution.evictions)
+        if (eviction.insn == *insn) e.note = "not a site; evicted for a site before it";
+    } else {
+      const Decision& decision = traced.decisions[static_cast<std::size_t>(site - sites.begin())];
+      e.tactic = to_string(decision.tactic);
+      e.result = decision.tactic == Tactic::none ? "failed"
+                 : decision.tactic == Tactic::B0 ? "trapped"
+                                                 : "patched";
+      if (site->size > 0) e.trampoline = Vaddr{static_cast<std::uint64_t>(site->address)};
+      if (decision.target != 0) e.jump_target = Vaddr{static_cast<std::uint64_t>(decision.target)};
+      for (const auto& note : traced.trace)
+        if (note.insn == *insn) e.alternatives.push_back({note.tactic, note.outcome});
+      const Insn& known = state_->requests.instructions()[*insn];
+      for (std::uint64_t b = 0; b < decision.borrowed; ++b)
+        e.borrowed_from.push_back(known.end() + Bytes{b});
+    }
+    reply.explanations.push_back(std::move(e));
+  }
+  return reply;
+}
+
+Statistics Session::statistics() const { return state_->statistics; }
+
+void Session::cancel() { state_->cancelled = true; }
+
+}  // namespace punster
