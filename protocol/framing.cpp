@@ -1,6 +1,7 @@
 #include "protocol/framing.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,7 +65,8 @@ class FaultFinder : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-LineReader::LineReader(int fd, std::size_t max_line) : fd_(fd), max_line_(max_line) {}
+LineReader::LineReader(int fd, std::size_t max_line, int stop_fd)
+    : fd_(fd), max_line_(max_line), stop_fd_(stop_fd) {}
 
 // Reads more behind end_. False at the end of the stream.
 Result<bool> LineReader::fill() {
@@ -81,6 +83,14 @@ Result<bool> LineReader::fill() {
     if (buffer_.size() - end_ < read_size) buffer_.resize(std::max(end_ + read_size, 2 * end_));
   }
   for (;;) {
+    if (stop_fd_ >= 0) {
+      pollfd ready[] = {{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+      if (::poll(ready, 2, -1) < 0 && errno == EINTR) continue;
+      if (ready[1].revents) {
+        at_end_ = true;
+        return false;
+      }
+    }
     const auto got = ::read(fd_, buffer_.data() + end_, buffer_.size() - end_);
     if (got > 0) {
       end_ += static_cast<std::size_t>(got);

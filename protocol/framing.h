@@ -28,7 +28,8 @@ inline constexpr unsigned max_nesting = 128;
 /// Reads lines from a descriptor, which it does not own. Not thread-safe.
 class LineReader {
  public:
-  explicit LineReader(int fd, std::size_t max_line = max_line_bytes);
+  /// As soon as `stop_fd` (an eventfd, say) is readable, the stream is taken to have ended; -1: never.
+  explicit LineReader(int fd, std::size_t max_line = max_line_bytes, int stop_fd = -1);
 
   /// The next line that is not blank, without its line end, or nothing at the end of the stream. A last
   /// line without a line end counts. The view is valid until the next call.
@@ -39,6 +40,7 @@ class LineReader {
   Result<bool> fill();
   int fd_;
   std::size_t max_line_;
+  int stop_fd_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0, end_ = 0;  // unread bytes of buffer_
   bool at_end_ = false;
