@@ -1,0 +1,156 @@
+#include "frontend/cli/client.h"
+
+#include "frontend/cli/patch_batches.h"
+#include "protocol/hex.h"
+
+namespace punster {
+
+namespace {
+
+OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
+  OptionsRequest request;
+  request.tactics = options.tactics;
+  request.max_mappings = options.max_mappings;
+  request.traps = options.traps;
+  request.jobs = jobs;
+  request.build_id = options.build_id;
+  request.solver = options.solver;
+  return request;
+}
+
+std::string mode_of(ImageKind kind) { return kind == ImageKind::dso ? "dso" : "exe"; }
+
+/// Whether an error says that the other side went away, rather than what it thinks of a request.
+bool is_loss(const Error& failure) { return failure.kind == "disconnected" || failure.kind == "io"; }
+
+}  // namespace
+
+Client::Client(std::shared_ptr<BackendProcess> process)
+    : process_(std::move(process)),
+      rpc_(std::make_unique<RpcClient>(process_->replies(), process_->requests())) {}
+
+Error Client::translated(Error failure) {
+  if (!is_loss(failure)) return failure;
+  if (!end_) end_ = process_->finish();
+  return error("backend_died", "punster-backend ended unexpectedly: " + *end_ +
+                                   "; nothing was written (run again with another --backend, or "
+                                   "report this)");
+}
+
+Result<Client> Client::start(const BackendOptions& options, ProgressSink progress) {
+  PUNSTER_TRY(const auto program, find_backend(options.backend));
+  PUNSTER_TRY(auto process, BackendProcess::start(program));
+  Client client(std::make_shared<BackendProcess>(std::move(process)));
+  client.rpc_->on_notification([progress](const std::string& method, const Json& params) {
+    if (method != "progress" || !progress) return;
+    if (const auto parsed = parse_message<Progress>(params, "/params")) progress(parsed.value());
+  });
+
+  InitializeRequest hello;
+  hello.version = protocol_version;
+  hello.client_name = "punster";
+  hello.client_version = PUNSTER_VERSION;
+  PUNSTER_TRY(const auto reply, client.checked(client.rpc_->call_as<InitializeReply>("initialize",
+                                                                                     hello)));
+  if (reply.version != protocol_version)
+    return error("version_mismatch",
+                 program.string() + ": speaks version " + std::to_string(reply.version) +
+                     " of the protocol, punster speaks " + std::to_string(protocol_version) +
+                     " (install both from one build)");
+  return client;
+}
+
+Result<void> Client::send_subject(const Subject& subject, const BackendOptions& options,
+                                  unsigned jobs) {
+  BinaryRequest binary;
+  binary.filename = subject.image.path().string();
+  binary.mode = mode_of(subject.image.kind());
+  PUNSTER_TRY(checked(rpc_->call_as<BinaryReply>("binary", binary)));
+  PUNSTER_TRY(checked(rpc_->post_message("options", options_request(options, jobs))));
+  PUNSTER_TRY(send_padding(subject.code));
+  PUNSTER_TRY(send_instructions(subject.code));
+  return checked(rpc_->drain());
+}
+
+Result<void> Client::send_padding(const CodeMap& code) {
+  PaddingRequest request;
+  const auto flush = [&]() -> Result<void> {
+    if (request.ranges.empty()) return success();
+    PUNSTER_TRY(checked(rpc_->post_message("padding", request)));
+    request.ranges.clear();
+    return success();
+  };
+  for (const ClassRange& range : code.ranges) {
+    if (range.kind != ByteClass::padding) continue;
+    request.ranges.push_back(range.range);
+    if (request.ranges.size() == batch_elements) {
+      PUNSTER_TRY(flush());
+    }
+  }
+  return flush();
+}
+
+Result<void> Client::send_instructions(const CodeMap& code) {
+  InstructionsRequest run;
+  Vaddr end;
+  const auto flush = [&]() -> Result<void> {
+    if (run.lengths.empty()) return success();
+    PUNSTER_TRY(checked(rpc_->post_message("instructions", run)));
+    run.lengths.clear();
+    return success();
+  };
+  for (const Insn& insn : code.instructions) {
+    if (insn.address() != end || run.lengths.size() == batch_elements) {
+      PUNSTER_TRY(flush());
+    }
+    if (run.lengths.empty()) run.address = insn.address();
+    run.lengths.push_back(static_cast<std::uint8_t>(insn.length()));
+    end = insn.end();
+  }
+  return flush();
+}
+
+Result<void> Client::send_sites(const Subject& subject, const Selection& selection,
+                                const std::string& counters_path, bool intel_syntax) {
+  PatchBatches batches(subject, selection, intel_syntax);
+  if (!counters_path.empty()) {
+    CountersRequest request;
+    request.path = counters_path;
+    request.capacity = selection.counted().size();
+    PUNSTER_TRY(const auto reply, checked(rpc_->call_as<CountersReply>("counters", request)));
+    batches.count_from(reply.address);
+  }
+  for (const TrampolineRequest& trampoline : batches.trampolines())
+    PUNSTER_TRY(checked(rpc_->post_message("trampoline", trampoline)));
+  while (const auto request = batches.next())
+    PUNSTER_TRY(checked(rpc_->post_message("patches", *request)));
+  return checked(rpc_->drain());
+}
+
+Result<Statistics> Client::plan() {
+  PUNSTER_TRY(const Json reply, checked(rpc_->call("plan")));
+  return parse_message<Statistics>(reply, "/result");
+}
+
+Result<Statistics> Client::emit(const std::string& output) {
+  EmitRequest request;
+  request.filename = output;
+  return checked(rpc_->call_as<Statistics>("emit", request));
+}
+
+Result<void> Client::results(const std::function<void(const ResultsReply&)>& take) {
+  ResultsRequest request;
+  request.count = batch_elements;
+  for (;;) {
+    PUNSTER_TRY(const auto page, checked(rpc_->call_as<ResultsReply>("results", request)));
+    take(page);
+    request.from += page.address.size();
+    if (page.address.empty() || request.from >= page.total) return success();
+  }
+}
+
+Result<ExplainReply> Client::explain(const std::vector<Vaddr>& addresses) {
+  return checked(rpc_->call_as<ExplainReply>("explain", ExplainRequest{addresses}));
+}
+
+}  // namespace punster

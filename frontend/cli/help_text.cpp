@@ -1,0 +1,85 @@
+#include "frontend/cli/help_text.h"
+
+#include <cassert>
+
+namespace punster {
+
+namespace {
+
+constexpr HelpText texts[] = {
+    {"punster", "punster COMMAND [OPTIONS]",
+     "Rewrites x86-64 ELF programs and libraries, without source and without control-flow recovery.",
+     R"(Count how often every jump of ls is executed:
+  punster patch -M jmp -P count /bin/ls -o ls.counted
+  ./ls.counted -R /etc > /dev/null
+  punster top ls.counted.counts
+
+`punster COMMAND --help` explains a command with examples.
+Addresses are always link-time addresses of the original file, in hexadecimal with 0x.
+Exit status: 0 done, 1 failed or nothing matched, 2 wrong usage, 3 not all patched (--strict),
+130 interrupted.
+)"},
+    {"patch",
+     "punster patch [-M EXPR]... -P ACTION... [-M EXPR... -P ACTION...]... INPUT -o OUTPUT [OPTIONS]",
+     "Writes OUTPUT: INPUT with an action at every instruction that an expression matches.",
+     R"(Expressions: true, jmp, jcc, call, ret, syscall, asm, mnemonic, addr, offset, size, section, symbol,
+  target, op[0].., src[0].., dst[0].., reg[0].., mem[0].., imm[0].., reads, writes; == != < <= > >= in,
+  "regular expressions", and, or, not, ( ). Several -M before one -P must all match; none at all matches
+  everything.
+Actions: empty, count, count(atomic), print, breakpoint, exit(N) run before the instruction;
+  nop, bytes(31 c0 c3), jump(ADDRESS) stand in its place. Several at one site run in this order.
+
+Put an empty trampoline under every jump:
+  punster patch -M jmp -P empty /bin/ls -o ls.empty
+Count calls of malloc, print every system call, in one go:
+  punster patch -M 'call and target == &malloc' -P count -M syscall -P print prog -o prog.traced
+Make a check always pass (the instruction at 0x1189 is a conditional jump of two bytes):
+  punster patch -M 'addr == 0x1189' -P nop prog -o prog.free
+Every instruction, as much as can be had without traps, with a record of each:
+  punster patch -M true -P empty --no-traps --stats stats.json --sites sites.jsonl prog -o prog.all
+)"},
+    {"sites", "punster sites -M EXPR... INPUT [OPTIONS]",
+     "Prints the instructions that an expression matches, and changes nothing.",
+     R"(Which conditional jumps does main have?
+  punster sites -M 'jcc and symbol == "main"' prog
+Every call through memory, as CSV, which -M takes again:
+  punster sites -M 'call and mem[0]' --format csv prog > calls.csv
+  punster patch -M 'addr in "calls.csv"' -P count prog -o prog.counted
+)"},
+    {"explain", "punster explain {--sites FILE | -M EXPR... [-P ACTION]... INPUT} --at ADDRESS... [OPTIONS]",
+     "Says why an instruction got its tactic, and why the others failed.",
+     R"(Plan a rewriting without writing it, and ask about two of its sites:
+  punster explain -M true -P empty prog --at 0x1139 0x113b
+Look up what an earlier run recorded (the outcome, not the alternatives):
+  punster patch -M true -P empty --sites sites.jsonl prog -o prog.all
+  punster explain --sites sites.jsonl --at 0x1139
+)"},
+    {"show", "punster show PATCHED --at ADDRESS... [OPTIONS]",
+     "Disassembles the original instruction, what stands there now, and the way to its trampoline.",
+     R"(What became of the instruction at 0x1139?
+  punster show ls.empty --at 0x1139
+)"},
+    {"verify", "punster verify [--sites FILE] ORIGINAL PATCHED [OPTIONS]",
+     "Proves, without running anything, that PATCHED does what ORIGINAL does at every patched site.",
+     R"(Exit status 0 only if every site is proven; a file without any patched site is a failure.
+  punster patch -M jmp -P empty --sites sites.jsonl /bin/ls -o ls.empty
+  punster verify --sites sites.jsonl /bin/ls ls.empty
+)"},
+    {"top", "punster top DATA [OPTIONS]", "Shows the counters of -P count, busiest first, live.",
+     R"(Watch a running program (Ctrl-C ends it), with the sites named by its symbols:
+  punster top ls.counted.counts --names /bin/ls
+The ten busiest sites, for a script:
+  punster top ls.counted.counts --once --rows 10 --format json
+)"},
+};
+
+}  // namespace
+
+const HelpText& help_text(std::string_view name) {
+  for (const HelpText& text : texts)
+    if (name == text.name) return text;
+  assert(!"no such command");
+  return texts[0];
+}
+
+}  // namespace punster

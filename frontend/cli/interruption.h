@@ -1,0 +1,43 @@
+// Ctrl-C, SIGTERM and SIGHUP, turned from "anything may be half done" into one orderly ending.
+//
+// A signal handler may call next to nothing, and a main thread that sits in a solver or in write() may
+// not look at a flag for seconds. So the signals are blocked in every thread and one thread of ours
+// waits for them: there, ordinary code runs the clean-ups (kill the backend, remove what was begun, write
+// the statistics) and ends the process with status 130.
+
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace punster {
+
+class Interruption {
+ public:
+  /// Blocks the signals in this thread and all that it starts later. One object per process.
+  Interruption();
+  /// Stops watching and unblocks.
+  ~Interruption();
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+
+  /// Adds a clean-up, run last to first on the watching thread while the others still run. It must not
+  /// wait for them. What it touches must outlive this object or guard itself.
+  void on_interrupt(std::function<void()> clean_up);
+
+  /// From here on a signal changes nothing any more: the job is done and only its report is missing.
+  /// When clean-ups have begun already it does not return: the process is about to end.
+  void disarm();
+
+ private:
+  void watch();
+  int signals_ = -1, stop_ = -1;
+  std::mutex mutex_;
+  bool armed_ = true;
+  std::vector<std::function<void()>> clean_ups_;
+  std::thread watcher_;
+};
+
+}  // namespace punster

@@ -1,0 +1,25 @@
+// punster: the program that people call. Each subcommand is a file of its own beside this one.
+
+#include "frontend/cli/command_line.h"
+
+namespace punster {
+
+namespace {
+
+struct Run {
+  int operator()(const NothingToRun& nothing) const { return nothing.status; }
+  int operator()(const PatchOptions& options) const { return run_patch(options); }
+  int operator()(const SitesOptions& options) const { return run_sites(options); }
+  int operator()(const ExplainOptions& options) const { return run_explain(options); }
+  int operator()(const ShowOptions& options) const { return run_show(options); }
+  int operator()(const VerifyOptions& options) const { return run_verify(options); }
+  int operator()(const TopOptions& options) const { return run_top(options); }
+};
+
+}  // namespace
+
+}  // namespace punster
+
+int main(int argc, char** argv) {
+  return std::visit(punster::Run{}, punster::parse_command_line(argc, argv));
+}

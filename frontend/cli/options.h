@@ -1,0 +1,100 @@
+// What a user asked for, one plain struct per subcommand, and the exit statuses that scripts rely on.
+// command_line.cpp fills the structs; nothing here knows how options are spelled.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/address.h"
+
+namespace punster {
+
+namespace exit_status {
+inline constexpr int done = 0;
+inline constexpr int failed = 1;       // the job failed, or nothing matched
+inline constexpr int usage = 2;        // faults in match and action expressions included
+inline constexpr int strict = 3;       // done, but --strict was given and a site failed
+inline constexpr int interrupted = 130;
+}  // namespace exit_status
+
+enum class Format : std::uint8_t { text, json, csv };
+
+/// `-M a -M b -P x -P y`: x, then y, at every instruction that a and b both match. Without -M: at all.
+struct ActionGroup {
+  std::vector<std::string> matches, actions;
+};
+
+/// Options that reach the backend.
+struct BackendOptions {
+  std::optional<std::string> backend;  // --backend
+  std::vector<std::string> tactics;    // empty: all
+  bool traps = true;
+  std::optional<std::uint64_t> max_mappings;
+  std::optional<std::string> build_id, solver;
+};
+
+struct PatchOptions {
+  std::vector<ActionGroup> groups;  // in command-line order
+  std::string input, output;
+  std::optional<std::string> stats, sites, counters;
+  BackendOptions backend;
+  bool strict = false, allow_no_sites = false, intel_syntax = false, quiet = false;
+  unsigned jobs = 1;
+  Format format = Format::text;
+  std::vector<std::string> argv;
+};
+
+struct SitesOptions {
+  std::vector<std::string> matches;
+  std::string input;
+  bool allow_no_sites = false, intel_syntax = false;
+  unsigned jobs = 1;
+  Format format = Format::text;
+};
+
+struct ExplainOptions {
+  std::vector<Vaddr> at;
+  std::optional<std::string> sites;  // either this,
+  std::vector<ActionGroup> groups;   // or these and an input
+  std::string input;
+  BackendOptions backend;
+  bool intel_syntax = false;
+  unsigned jobs = 1;
+  Format format = Format::text;
+};
+
+struct ShowOptions {
+  std::string patched;
+  std::vector<Vaddr> at;
+  bool intel_syntax = false;
+  Format format = Format::text;
+};
+
+struct VerifyOptions {
+  std::string original, patched;
+  std::optional<std::string> sites;
+  unsigned jobs = 1;
+  Format format = Format::text;
+};
+
+struct TopOptions {
+  std::string data;
+  std::optional<std::string> names;  // a file whose symbols name the sites
+  bool once = false;
+  unsigned rows = 0;  // 0: what fits the terminal, or all
+  double interval = 1.0;
+  Format format = Format::text;
+};
+
+// One file per subcommand; each returns the exit status.
+int run_patch(const PatchOptions& options);
+int run_sites(const SitesOptions& options);
+int run_explain(const ExplainOptions& options);
+int run_show(const ShowOptions& options);
+int run_verify(const VerifyOptions& options);
+int run_top(const TopOptions& options);
+
+}  // namespace punster

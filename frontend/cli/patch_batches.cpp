@@ -1,0 +1,75 @@
+#include "frontend/cli/patch_batches.h"
+
+#include <algorithm>
+#include <set>
+
+#include "frontend/cli/client.h"
+
+namespace punster {
+
+PatchBatches::PatchBatches(const Subject& subject, const Selection& selection, bool intel_syntax)
+    : subject_(subject),
+      selection_(selection),
+      syntax_(intel_syntax ? Syntax::intel : Syntax::att),
+      slot_of_(selection.sites.size()) {
+  std::map<std::pair<std::string, std::optional<std::string>>, std::size_t> index;
+  std::uint64_t slots = 0;
+  for (std::size_t i = 0; i < selection.sites.size(); ++i) {
+    const Site& site = selection.sites[i];
+    const Patch& patch = selection.patch_of(site);
+    if (patch.needs_counter()) slot_of_[i] = slots++;
+    auto replacement = patch.in_place(site.insn.length());
+    std::string trampoline = replacement ? "" : patch.trampoline_name();
+    const auto [known, fresh] = index.try_emplace({trampoline, replacement}, families_.size());
+    if (fresh) families_.push_back({std::move(trampoline), std::move(replacement), {}});
+    families_[known->second].sites.push_back(i);
+  }
+}
+
+std::vector<TrampolineRequest> PatchBatches::trampolines() const {
+  std::vector<TrampolineRequest> result;
+  std::set<std::string> defined;
+  for (const Family& family : families_) {
+    if (family.replacement || !defined.insert(family.trampoline).second) continue;
+    const Patch& patch = selection_.patch_of(selection_.sites[family.sites.front()]);
+    result.push_back({family.trampoline, patch.trampoline_code()});
+  }
+  return result;
+}
+
+void PatchBatches::add_columns(PatchesRequest& request, std::size_t site) const {
+  const Insn insn = selection_.sites[site].insn;
+  const Patch& patch = selection_.patch_of(selection_.sites[site]);
+  if (patch.needs_counter())
+    request.columns[counter_column].push_back(counter_value(slots_ + Bytes{8 * slot_of_[site]}));
+  if (patch.needs_text()) {
+    const auto bytes = subject_.image.bytes_at(insn.address(), Bytes{insn.length()});
+    auto [text, length] = text_values(assembly(bytes, insn.address(), syntax_));
+    request.columns[text_column].push_back(std::move(text));
+    request.columns[text_length_column].push_back(std::move(length));
+  }
+}
+
+std::optional<PatchesRequest> PatchBatches::next() {
+  if (family_ == families_.size()) return std::nullopt;
+  const Family& family = families_[family_];
+  PatchesRequest request;
+  request.trampoline = family.trampoline;
+  request.replace = family.replacement;
+  const std::size_t end = std::min(done_ + batch_elements, family.sites.size());
+  request.address = selection_.sites[family.sites[done_]].insn.address();
+  Vaddr previous = request.address;
+  for (; done_ < end; ++done_) {
+    const Vaddr address = selection_.sites[family.sites[done_]].insn.address();
+    request.deltas.push_back(static_cast<std::int64_t>((address - previous).value));
+    previous = address;
+    if (!family.replacement) add_columns(request, family.sites[done_]);
+  }
+  if (done_ == family.sites.size()) {
+    ++family_;
+    done_ = 0;
+  }
+  return request;
+}
+
+}  // namespace punster

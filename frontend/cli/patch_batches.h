@@ -1,0 +1,47 @@
+// Sites as `patches` requests: those of one treatment go together, in address order, a batch at a time.
+
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "frontend/cli/selection.h"
+#include "protocol/messages.h"
+
+namespace punster {
+
+class PatchBatches {
+ public:
+  /// Borrows both.
+  PatchBatches(const Subject& subject, const Selection& selection, bool intel_syntax);
+
+  /// Slot 0 of the counters stands at `slots`. Needed when any site counts.
+  void count_from(Vaddr slots) { slots_ = slots; }
+
+  /// The templates that the batches name.
+  [[nodiscard]] std::vector<TrampolineRequest> trampolines() const;
+
+  /// The next request, or nothing when every site was in one.
+  [[nodiscard]] std::optional<PatchesRequest> next();
+
+ private:
+  /// Sites that one request may hold together.
+  struct Family {
+    std::string trampoline;
+    std::optional<std::string> replacement;
+    std::vector<std::size_t> sites;  // indices into Selection::sites, ascending
+  };
+  void add_columns(PatchesRequest& request, std::size_t site) const;
+
+  const Subject& subject_;
+  const Selection& selection_;
+  Syntax syntax_;
+  Vaddr slots_;
+  std::vector<Family> families_;
+  std::vector<std::uint64_t> slot_of_;  // per site; meaningless where nothing counts
+  std::size_t family_ = 0, done_ = 0;   // of families_, and of the family's sites
+};
+
+}  // namespace punster

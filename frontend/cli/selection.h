@@ -1,0 +1,71 @@
+// From -M and -P to sites: which instructions are patched, and each with what.
+
+#pragma once
+
+#include <vector>
+
+#include "frontend/cli/options.h"
+#include "frontend/image/code_map.h"
+#include "frontend/image/image.h"
+#include "frontend/match/action.h"
+#include "frontend/match/image_context.h"
+#include "frontend/match/match.h"
+#include "protocol/instruction.h"
+
+namespace punster {
+
+/// The input, read and analysed.
+struct Subject {
+  Image image;
+  CodeMap code;
+  double seconds = 0;  // that it took
+
+  static Result<Subject> load(const std::string& path, const AnalysisOptions& options);
+};
+
+/// A group with its texts compiled.
+struct CompiledGroup {
+  Match match;
+  std::vector<Action> actions;
+};
+
+/// More groups than a site's membership has bits are refused.
+inline constexpr std::size_t max_groups = 64;
+
+/// Errors: "bad_expression", "bad_action", "usage".
+Result<std::vector<CompiledGroup>> compile(const std::vector<ActionGroup>& groups,
+                                           const Image& image, bool intel_syntax);
+
+/// What is done at some of the sites: the actions of all groups that matched them, in order.
+struct Treatment {
+  std::vector<Action> actions;
+  Patch patch;
+};
+
+struct Site {
+  Insn insn;
+  std::uint32_t treatment = 0;  // index into Selection::treatments
+};
+
+struct Selection {
+  std::vector<Treatment> treatments;
+  std::vector<Site> sites;  // ascending
+
+  [[nodiscard]] const Patch& patch_of(const Site& site) const {
+    return treatments[site.treatment].patch;
+  }
+  /// The addresses that count, ascending: slot k of the counters file is counted() [k].
+  [[nodiscard]] std::vector<Vaddr> counted() const;
+};
+
+/// Applies every group to every instruction, on `jobs` threads. Errors: "bad_action" when the groups
+/// that match one site want it replaced in two ways.
+Result<Selection> select(const std::vector<CompiledGroup>& groups, const Subject& subject,
+                         unsigned jobs);
+
+/// Why nothing matched: for addresses that an expression names, what stands there and the nearest
+/// instruction starts. Kind "no_match".
+[[nodiscard]] Error nothing_matched(const std::vector<std::string>& expressions,
+                                    const Subject& subject);
+
+}  // namespace punster

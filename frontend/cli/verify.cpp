@@ -1,0 +1,115 @@
+// punster verify: hands both files to the prover in frontend/verify and prints its verdict.
+
+#include "frontend/verify/verify.h"
+
+#include <cstdio>
+
+#include "frontend/cli/failure.h"
+#include "frontend/cli/progress_bar.h"
+#include "frontend/cli/record_printer.h"
+#include "frontend/cli/selection.h"
+#include "protocol/hex.h"
+
+namespace punster {
+
+namespace {
+
+Result<VerifyReport> prove(const VerifyOptions& options) {
+  ProgressBar bar;
+  AnalysisOptions analysis;
+  analysis.jobs = options.jobs;
+  analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
+    bar.show("analyse", done, total);
+  };
+  PUNSTER_TRY(const Subject subject, Subject::load(options.original, analysis));
+  bar.clear();
+  std::vector<AddressRange> untouchable, padding;
+  for (const ClassRange& range : subject.code.ranges) {
+    if (range.kind == ByteClass::padding) padding.push_back(range.range);
+    if (range.kind == ByteClass::data || range.kind == ByteClass::doubt)
+      untouchable.push_back(range.range);
+  }
+  VerifyRequest request;
+  request.original = options.original;
+  request.patched = options.patched;
+  if (options.sites) request.sites = *options.sites;
+  request.code = {subject.code.instructions, untouchable, padding};
+  request.jobs = options.jobs;
+  return verify(request);
+}
+
+Json figures(const VerifyReport& report) {
+  return {{"sites", report.sites},
+          {"proven", report.proven},
+          {"jumps", report.jumps},
+          {"calls", report.calls},
+          {"traps", report.traps},
+          {"replaced", report.replaced},
+          {"evicted", report.evicted},
+          {"with_payload", report.with_payload},
+          {"untouched", report.untouched},
+          {"changed_bytes", report.changed_bytes},
+          {"mappings", report.mappings},
+          {"trampoline_pages", report.trampoline_pages},
+          {"overlay_pages", report.overlay_pages},
+          {"failures", report.failure_count}};
+}
+
+void print_text(const VerifyOptions& options, const VerifyReport& report) {
+  std::printf("%s: %s: %s of %s sites proven\n", options.patched.c_str(),
+              report.ok() ? "proven" : "NOT PROVEN", grouped(report.proven).c_str(),
+              grouped(report.sites).c_str());
+  for (const auto& [name, value] : figures(report).items())
+    if (name != "sites" && name != "proven")
+      std::printf("  %-16s %12s\n", name.c_str(), grouped(value.get<std::uint64_t>()).c_str());
+  for (const auto& [kind, count] : report.failures_by_kind)
+    std::printf("  fault: %-20s %s\n", kind.c_str(), grouped(count).c_str());
+  for (const VerifyFailure& failure : report.failures)
+    std::printf("  %s: %s: %s\n",
+                failure.address == Vaddr{} ? "file" : to_hex(failure.address).c_str(),
+                failure.kind.c_str(), failure.message.c_str());
+}
+
+void print_json_report(const VerifyOptions& options, const VerifyReport& report) {
+  Json json = figures(report);
+  json["original"] = options.original;
+  json["patched"] = options.patched;
+  json["verdict"] = report.ok() ? "proven" : "not proven";
+  json["failures_by_kind"] = report.failures_by_kind;
+  json["listed"] = Json::array();
+  for (const VerifyFailure& failure : report.failures)
+    json["listed"].push_back({{"address", to_hex(failure.address)},
+                              {"kind", failure.kind},
+                              {"message", failure.message}});
+  print_json(json);
+}
+
+void print_csv(const VerifyReport& report) {
+  RecordPrinter printer(Format::csv, {{"field"}, {"value"}});
+  printer.record({"verdict", report.ok() ? "proven" : "not proven"});
+  for (const auto& [name, value] : figures(report).items()) printer.record({name, value});
+  for (const auto& [kind, count] : report.failures_by_kind)
+    printer.record({"failures." + kind, count});
+  printer.end();
+}
+
+/// The failure in one line, for those who read only stderr.
+void print_verdict(const VerifyOptions& options, const VerifyReport& report) {
+  std::string first = report.failures.empty() ? "" : ": " + report.failures.front().message;
+  std::fprintf(stderr, "punster: %s: not proven: %s failures%s\n", options.patched.c_str(),
+               grouped(report.failure_count).c_str(), first.c_str());
+}
+
+}  // namespace
+
+int run_verify(const VerifyOptions& options) {
+  const auto report = prove(options);
+  if (report.has_error()) return fail(report.error());
+  if (options.format == Format::text) print_text(options, report.value());
+  if (options.format == Format::json) print_json_report(options, report.value());
+  if (options.format == Format::csv) print_csv(report.value());
+  if (!report.value().ok()) print_verdict(options, report.value());
+  return finish_stdout(report.value().ok() ? exit_status::done : exit_status::failed);
+}
+
+}  // namespace punster
