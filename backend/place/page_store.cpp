@@ -6,9 +6,10 @@
 // file. The first one matters more here: Linux allows 65,530 areas, each costs about 3 microseconds at
 // start, and areas merge only when neighbours in memory are neighbours in the file. So runs of pages come
 // first: neighbours at most `join_distance` apart are joined, holes included, and stay together in
-// the file; pages that stand alone then move into whatever room they find there.
+// the file; the longest runs are laid down first, and every later run is laid over them where all of its
+// pages fall into holes. A run of stubs is mostly holes itself, so most of them find a place.
 //
-// First-fit over a sliding set of candidates, fullest guests first: linear time.
+// First fit from a cursor that moves on, with a bounded number of tries: linear time.
 
 
 #include "backend/place/page_store.h"
@@ -55,23 +56,19 @@ class PageSharing {
   }
 
   SharedPages share() {
-    std::vector<Run*> singles;
-    for (auto& run : runs_) {
-      if (run.last == run.first)
-        singles.push_back(&run);
-      else
-        place_run(run);
-    }
-    std::stable_sort(singles.begin(), singles.end(), [&](const Run* a, const Run* b) {
-      return used_bytes(a->first) > used_bytes(b->first);
-    });
-    for (Run* single : singles) place_single(*single);
+    std::vector<Run*> longest_first;
+    for (auto& run : runs_) longest_first.push_back(&run);
+    std::stable_sort(
+        longest_first.begin(), longest_first.end(),
+        [](const Run* a, const Run* b) { return a->last - a->first > b->last - b->first; });
+    for (Run* run : longest_first) place_run(*run);
     for (const auto& run : runs_) {
       const auto count = static_cast<std::uint32_t>(run.last - run.first + 1);
       out_.mappings.push_back(
           {Vaddr{static_cast<std::uint64_t>(run.first) << 12}, count, run.physical, false});
       out_.virtual_pages += count;
     }
+    out_.filler_pages = out_.virtual_pages - store_.pages_.size();
     return std::move(out_);
   }
 
@@ -87,12 +84,6 @@ class PageSharing {
     return it == store_.index_.end() ? nullptr : &store_.pages_[it->second];
   }
 
-  int used_bytes(std::int64_t number) const {
-    int count = 0;
-    for (const auto word : page(number)->used) count += std::popcount(word);
-    return count;
-  }
-
   std::uint32_t append(const PageStore::Page* content) {
     const auto physical = static_cast<std::uint32_t>(used_.size());
     used_.push_back(content ? content->used : Used{});
@@ -104,26 +95,25 @@ class PageSharing {
   }
 
   void place_run(Run& run) {
-    run.physical = static_cast<std::uint32_t>(used_.size());
-    for (std::int64_t number = run.first; number <= run.last; ++number) {
-      const auto* content = page(number);
-      out_.filler_pages += content == nullptr;
-      hosts_.push_back(append(content));
-    }
-  }
-
-  void place_single(Run& run) {
-    const auto& guest = *page(run.first);
-    for (std::size_t tries = 0; tries < 48 && !hosts_.empty(); ++tries) {
-      cursor_ = cursor_ + 1 < hosts_.size() ? cursor_ + 1 : 0;
-      const std::uint32_t host = hosts_[cursor_];
-      if (!disjoint(used_[host], guest.used)) continue;
-      merge(host, guest);
-      run.physical = host;
+    const auto pages = static_cast<std::uint32_t>(run.last - run.first + 1);
+    for (int tries = 0; tries < 64 && pages <= used_.size(); ++tries) {
+      cursor_ = cursor_ + pages < used_.size() ? cursor_ + 1 : 0;
+      if (!fits(run, cursor_)) continue;
+      run.physical = cursor_;
+      for (std::uint32_t k = 0; k < pages; ++k)
+        if (const auto* guest = page(run.first + k)) merge(cursor_ + k, *guest);
       return;
     }
-    run.physical = append(&guest);
-    hosts_.push_back(run.physical);
+    run.physical = static_cast<std::uint32_t>(used_.size());
+    for (std::uint32_t k = 0; k < pages; ++k) append(page(run.first + k));
+  }
+
+  /// Whether every page of the run is disjoint from the file page it would share from `host` on.
+  [[nodiscard]] bool fits(const Run& run, std::uint32_t host) const {
+    for (std::int64_t number = run.first; number <= run.last; ++number, ++host)
+      if (const auto* guest = page(number); guest && !disjoint(used_[host], guest->used))
+        return false;
+    return true;
   }
 
   static bool disjoint(const Used& a, const Used& b) {
@@ -142,8 +132,7 @@ class PageSharing {
   const PageStore& store_;
   std::vector<Run> runs_;
   std::vector<Used> used_;           // of each physical page
-  std::vector<std::uint32_t> hosts_;
-  std::size_t cursor_ = 0;
+  std::uint32_t cursor_ = 0;
   SharedPages out_;
 };
 

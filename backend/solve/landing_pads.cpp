@@ -45,6 +45,8 @@ class PadSearch {
     // The site's own bytes are written first and must not be among the pad's.
     const Position s = board_.start(i_);
     if (pad < s + 2 && s < pad + 5) return false;
+    // Below the site are sites that were not placed yet: nobody may rely on their bytes.
+    if (pad < s && own_end < pad + 5) return false;
     const std::uint8_t means =
         bytes.kind(pad) == ByteKind::padding ? means_pad_in_padding : means_pad_in_tail;
     if (window->lo() <= body_ && body_ < window->hi()) {
