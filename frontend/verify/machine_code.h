@@ -48,7 +48,6 @@ enum class Sameness : std::uint8_t { same, other_memory, different };
 /// rip-relative operands that name the same address. `other_memory`: all but the address agree. Where
 /// control goes from there is not compared: not for Flow branch, jump, call.
 [[nodiscard]] Sameness compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, Vaddr b_at);
-/// How many bytes of `b` compare_effect looked at: the length of its first instruction.
 
 /// By how much the instruction moves rsp; nothing when that depends on run-time values. Calls are taken
 /// to return with rsp as before.
@@ -85,8 +84,5 @@ struct StackStep {
 
 /// The first instruction of `code` as a step, or nothing when it is another kind of instruction.
 [[nodiscard]] std::optional<StackStep> stack_step(Code code, Vaddr at);
-
-/// "0f 0b ..": the first instruction's bytes in hexadecimal, or all of `code` if it is none.
-[[nodiscard]] std::optional<unsigned> instruction_length(Code code, Vaddr at);
 
 }  // namespace punster

@@ -1,0 +1,20 @@
+// Whether the file is still the original, but for what a rewriter has to change in place, and whether the
+// runtime is entered at start.
+
+#pragma once
+
+#include "frontend/verify/failure_log.h"
+#include "frontend/verify/patched_image.h"
+
+namespace punster {
+
+/// Compares the original's bytes, at their offsets. May differ: the ELF header's entry, tables and counts;
+/// the old program header table; the dynamic entry or word that the hook takes over; a build id; the
+/// control-flow bits of GNU_PROPERTY. Kinds "original_bytes_changed", "elf_header".
+void check_original_bytes(const PatchedImage& original, const PatchedImage& patched, FailureLog& log);
+
+/// The hook that the tables name leads into a runtime that names these tables, and the original start is
+/// kept. Kind "hook". Does nothing when the file has no tables.
+void check_hook(const PatchedImage& original, const PatchedImage& patched, FailureLog& log);
+
+}  // namespace punster

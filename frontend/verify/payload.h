@@ -1,0 +1,24 @@
+// The payload: code of unknown purpose that runs before the displaced instruction.
+
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "frontend/verify/code_reader.h"
+
+namespace punster {
+
+struct PayloadEnd {
+  bool found = false;
+  Vaddr displaced;     ///< the first place that `is_displaced` accepted, when found
+  std::string reason;  ///< else why the search ended
+};
+
+/// Follows every path from `start`, forward only, until all of them meet at an address that
+/// `is_displaced` accepts, with rsp where it was. Refuses backward branches, returns, indirect jumps, and
+/// changes of rsp that it cannot follow.
+[[nodiscard]] PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
+                                        const std::function<bool(Vaddr)>& is_displaced);
+
+}  // namespace punster
