@@ -228,6 +228,10 @@ FlowInfo decode_flow(std::span<const std::uint8_t> bytes, Vaddr address) {
   info.length = insn.length;
   info.odd = is_odd(insn, bytes);
   info.form = form_of(insn);
+  info.opcode_bytes = static_cast<std::uint8_t>(
+      (insn.attributes & ZYDIS_ATTRIB_HAS_MODRM)
+          ? insn.raw.modrm.offset
+          : insn.length - (insn.raw.imm[0].size + insn.raw.imm[1].size + insn.raw.disp.size) / 8);
   const std::uint64_t end = address.value + insn.length;
   if (insn.raw.imm[0].is_relative)
     info.target = Vaddr{end + static_cast<std::uint64_t>(insn.raw.imm[0].value.s)};

@@ -40,6 +40,7 @@ struct FlowInfo {
   bool takes_address = false; // ... which is not accessed: lea
   /// Identifies the form (prefixes, opcode map, opcode, shape of ModRM) without its constants.
   std::uint16_t form = 0;     // below `form_count`
+  std::uint8_t opcode_bytes = 0;  // prefixes and opcode: what stands before ModRM or the constants
   Vaddr target;               // of `jump`, `branch` and `call`
   Vaddr memory;               // of `rip_relative`: the effective address
   [[nodiscard]] bool direct() const {

@@ -36,6 +36,7 @@ struct CodeMap {
 struct AnalysisOptions {
   unsigned jobs = 1;  // never changes the result
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes of text; may be empty
+  bool use_unwind = true;  // false: as if the file had no .eh_frame (tests measure the rest with it)
 };
 
 /// Classifies the code of `image`. Deterministic. Linear in the size of the executable sections.

@@ -1,0 +1,93 @@
+#include "frontend/image/descent.h"
+
+namespace punster {
+namespace {
+
+bool is_add_zero(const Spot& spot) {
+  const auto bytes = spot.region->bytes_from(spot.at);
+  return bytes.size() >= 2 && bytes[0] == 0 && bytes[1] == 0;
+}
+
+}  // namespace
+
+void Descent::run() {
+  while (!work_.empty()) {
+    const Hint next = work_.back();
+    work_.pop_back();
+    if (const Spot spot = claims_.find(next.address))
+      follow(spot, next.evidence);
+  }
+}
+
+void Descent::follow(Spot spot, Evidence evidence) {
+  Region& region = *spot.region;
+  for (std::size_t at = spot.at; at < region.size();) {
+    if (region.is_start(at))
+      return;
+    const FlowInfo info = region.decode(at);
+    // Zeros decode, but nobody writes `add %al,(%rax)`: the path has left the code.
+    if (info.kind == FlowKind::invalid || is_add_zero({&region, at}))
+      return;
+    if (!region.has_room(at, info.length)) {
+      settle_overlap({&region, at}, info.length);
+      return;
+    }
+    claim({&region, at}, info, evidence);
+    if (info.direct())
+      work_.push_back({info.target, evidence});
+    const std::size_t next = at + info.length;
+    if (info.ends_flow() || next >= region.size())
+      return;
+    if (info.kind == FlowKind::call || info.kind == FlowKind::indirect_call) {
+      if (region.is_boundary(next))
+        return;  // the last instruction of a function: its callee does not return
+      if (!region.is_covered(next)) {
+        findings_.hints.push_back({region.address(next), Evidence::call_return});
+        return;
+      }
+    } else if (region.is_boundary(next) && region.is_free(next)) {
+      // Compilers let control "fall out" of a function where the source promised that it cannot.
+      findings_.hints.push_back({region.address(next), Evidence::call_return});
+      return;
+    }
+    at = next;
+  }
+}
+
+void Descent::claim(const Spot& spot, const FlowInfo& info, Evidence evidence) {
+  Region& region = *spot.region;
+  region.claim(spot.at, info.length, evidence);
+  ++findings_.forms[info.form];
+  ++findings_.instructions;
+  if (info.rip_relative) {
+    if (info.takes_address) {
+      if (claims_.find(info.memory))
+        findings_.taken.push_back({region.address(spot.at), info.memory});
+    } else if (info.kind != FlowKind::nop) {
+      if (const Spot read = claims_.find(info.memory))
+        read.region->set_data(read.at);
+    }
+  }
+  if (info.kind == FlowKind::indirect_jump)
+    findings_.indirect_jumps.push_back(region.address(spot.at));
+}
+
+// Two certain paths disagree about where instructions start. The usual cause is honest:
+//     je 1f; lock; 1: cmpxchg %rdx,(%rdi)
+// jumps past a prefix. Such bytes must not be changed, whichever reading is meant: a jump over the
+// longer instruction would be entered in its middle.
+void Descent::settle_overlap(const Spot& spot, unsigned length) {
+  Region& region = *spot.region;
+  region.dispute(spot.at, length);
+  for (std::size_t i = spot.at; i < spot.at + length && i < region.size(); ++i) {
+    if (region.is_free(i))
+      continue;
+    const std::size_t start = region.start_around(i);
+    region.dispute(start, region.length(start));
+  }
+  const std::size_t end = spot.at + length;
+  if (end < region.size() && region.is_free(end) && !region.is_boundary(end))
+    findings_.hints.push_back({region.address(end), Evidence::call_return});
+}
+
+}  // namespace punster

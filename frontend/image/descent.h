@@ -1,0 +1,52 @@
+// Recursive descent: from addresses that are certainly code along direct flow to all that follow.
+
+#pragma once
+
+#include <array>
+
+#include "frontend/image/claims.h"
+
+namespace punster {
+
+/// An address that proven code computes without accessing it: `lea target(%rip)`.
+struct TakenAddress {
+  Vaddr from, target;
+};
+
+/// An address that may be code; trials decide. See trial.h.
+struct Hint {
+  Vaddr address;
+  Evidence evidence;
+};
+
+/// What descent meets on its way and leaves to others.
+struct Findings {
+  std::vector<TakenAddress> taken;
+  std::vector<Vaddr> indirect_jumps;  // not yet looked at
+  std::vector<Hint> hints;
+  /// How often each form occurs in proven code: the statistics that likelihood.h judges with.
+  std::array<std::uint32_t, form_count> forms{};
+  std::uint64_t instructions = 0;
+};
+
+class Descent {
+ public:
+  Descent(Claims& claims, Findings& findings) : claims_(claims), findings_(findings) {}
+
+  void add(Vaddr address, Evidence evidence) { work_.push_back({address, evidence}); }
+  /// Follows everything added so far. Paths stop at what is known, at what does not decode, and at
+  /// the end of a function whose last call does not return.
+  void run();
+  /// Claims one instruction and notes what it refers to. Precondition: there is room.
+  void claim(const Spot& spot, const FlowInfo& info, Evidence evidence);
+
+ private:
+  void follow(Spot spot, Evidence evidence);
+  void settle_overlap(const Spot& spot, unsigned length);
+
+  Claims& claims_;
+  Findings& findings_;
+  std::vector<Hint> work_;
+};
+
+}  // namespace punster

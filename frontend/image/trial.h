@@ -1,0 +1,42 @@
+// Trials: whether uncertain bytes are code.
+
+#pragma once
+
+#include "frontend/image/likelihood.h"
+
+namespace punster {
+
+class Trials {
+ public:
+  Trials(const Image& image, Claims& claims, Findings& findings, Descent& descent,
+         const Likelihood& likelihood);
+
+  /// Decodes everything that direct flow reaches from `hint` and claims all of it when it makes
+  /// sense as code throughout, nothing otherwise. What it calls, and what follows its calls, become
+  /// hints.
+  bool attempt(const Hint& hint);
+
+ private:
+  struct Step {
+    Spot spot;
+    FlowInfo info;
+  };
+  bool explore(Vaddr start);
+  bool follow(Spot spot);
+  bool accept_step(const Spot& spot, const FlowInfo& info);
+  bool judge_target(const FlowInfo& info);
+  [[nodiscard]] bool in_image(Vaddr address) const;
+
+  const Image& image_;
+  Claims& claims_;
+  Findings& findings_;
+  Descent& descent_;
+  const Likelihood& likelihood_;
+  // Of the trial in progress:
+  std::vector<Step> steps_;
+  std::vector<Vaddr> open_;
+  double bits_ = 0;
+  bool ended_ = false;  // some path reached a terminator or known code
+};
+
+}  // namespace punster
