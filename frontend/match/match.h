@@ -61,8 +61,9 @@ class Match {
   /// True for `true` and what is always true without looking at the instruction.
   [[nodiscard]] bool always() const;
 
+  struct Program;  // program.h: the compiled form, of no interest outside of frontend/match
+
  private:
-  struct Program;
   explicit Match(std::vector<std::shared_ptr<const Program>> programs);
   std::vector<std::shared_ptr<const Program>> programs_;
 };

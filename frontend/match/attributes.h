@@ -1,0 +1,35 @@
+// The names of the match language, and what each of them is.
+
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "frontend/match/program.h"
+
+namespace punster {
+
+struct AttributeName {
+  std::string_view name;
+  Attribute attribute;
+  Types type;
+};
+[[nodiscard]] const AttributeName* attribute_named(std::string_view name);
+[[nodiscard]] std::optional<Family> family_named(std::string_view name);
+
+struct FieldName {
+  std::string_view name;
+  Field field;
+  Types type;
+};
+[[nodiscard]] const FieldName* field_named(std::string_view name);
+
+/// For suggestions: every word that may begin an operand, registers apart; and every field.
+[[nodiscard]] std::span<const std::string_view> all_words();
+[[nodiscard]] std::span<const std::string_view> all_fields();
+
+/// "op", "mem", ...
+[[nodiscard]] std::string_view to_string(Family family);
+
+}  // namespace punster

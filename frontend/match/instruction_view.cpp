@@ -1,0 +1,211 @@
+#include "frontend/match/instruction_view.h"
+
+namespace punster {
+namespace {
+
+bool belongs(const Operand& operand, Family family) {
+  const bool written = operand.access == Access::write || operand.access == Access::read_write;
+  switch (family) {
+    case Family::op: return true;
+    case Family::dst: return written;
+    // An address that is only computed is a source too: lea 0x8(%rax),%rbx
+    case Family::src: return !written || operand.access == Access::read_write;
+    case Family::reg: return operand.type == OperandType::reg;
+    case Family::mem: return operand.type == OperandType::mem;
+    case Family::imm: return operand.type == OperandType::imm;
+  }
+  return false;
+}
+
+Value value_of(Types type, std::int64_t number) {
+  Value v;
+  v.type = type;
+  v.number = number;
+  return v;
+}
+
+Value value_of(Register reg) {
+  Value v;
+  v.type = is::reg;
+  v.reg = reg;
+  return v;
+}
+
+template <typename Number>
+Value value_of(const std::optional<Number>& number) {
+  return number ? value_of(is::number, static_cast<std::int64_t>(*number)) : Value{};
+}
+
+}  // namespace
+
+std::span<const std::uint8_t> InstructionView::bytes() {
+  if (bytes_.empty()) bytes_ = context_.bytes(insn_);
+  return bytes_;
+}
+
+const InsnKind* InstructionView::kind() {
+  if (details_) return &*details_;
+  if (!kind_asked_) {
+    kind_asked_ = true;
+    kind_ = classify(bytes(), insn_.address());
+  }
+  return kind_ ? &*kind_ : nullptr;
+}
+
+const Details* InstructionView::details() {
+  if (!details_asked_) {
+    details_asked_ = true;
+    details_ = punster::details(bytes(), insn_.address());
+  }
+  return details_ ? &*details_ : nullptr;
+}
+
+const Operand* InstructionView::find(Family family, std::uint32_t index) {
+  const Details* d = details();
+  if (!d) return nullptr;
+  for (const Operand& operand : d->operands())
+    if (belongs(operand, family) && index-- == 0) return &operand;
+  return nullptr;
+}
+
+bool InstructionView::condition(Attribute attribute) {
+  if (attribute <= Attribute::syscall && !kind_asked_ && !may_transfer_control(bytes())) return false;
+  const InsnKind* k = kind();
+  if (!k) return false;
+  switch (attribute) {
+    case Attribute::jmp: return k->kinds.jmp;
+    case Attribute::jcc: return k->kinds.jcc;
+    case Attribute::call: return k->kinds.call;
+    case Attribute::ret: return k->kinds.ret;
+    case Attribute::syscall: return k->kinds.syscall;
+    case Attribute::x87: return k->kinds.x87;
+    case Attribute::mmx: return k->kinds.mmx;
+    case Attribute::sse: return k->kinds.sse;
+    case Attribute::avx: return k->kinds.avx;
+    case Attribute::avx2: return k->kinds.avx2;
+    default: return k->kinds.avx512;
+  }
+}
+
+Value InstructionView::number(Attribute attribute) {
+  switch (attribute) {
+    case Attribute::addr:
+      return value_of(is::number, static_cast<std::int64_t>(insn_.address().value));
+    case Attribute::size: return value_of(is::number, insn_.length());
+    case Attribute::offset: {
+      const auto offset = context_.offset(insn_.address());
+      return offset ? value_of(is::number, static_cast<std::int64_t>(offset->value)) : Value{};
+    }
+    case Attribute::target: {
+      const bool possible = kind_asked_ || may_transfer_control(bytes());
+      const InsnKind* k = possible ? kind() : nullptr;
+      return k && k->target ? value_of(is::number, static_cast<std::int64_t>(k->target->value))
+                            : Value{};
+    }
+    default: break;
+  }
+  const Details* d = details();
+  if (!d) return {};
+  switch (attribute) {
+    case Attribute::rex: return value_of(d->encoding.rex);
+    case Attribute::modrm: return value_of(d->encoding.modrm);
+    case Attribute::sib: return value_of(d->encoding.sib);
+    case Attribute::disp8: return value_of(d->encoding.disp8);
+    case Attribute::disp32: return value_of(d->encoding.disp32);
+    case Attribute::imm8: return value_of(d->encoding.imm8);
+    default: return value_of(d->encoding.imm32);
+  }
+}
+
+std::string_view InstructionView::text(Attribute attribute) {
+  switch (attribute) {
+    case Attribute::section: return context_.section(insn_.address());
+    case Attribute::symbol: return context_.symbol(insn_.address());
+    case Attribute::mnemonic: return kind() ? kind()->mnemonic : std::string_view();
+    default: break;
+  }
+  if (assembly_.empty())
+    assembly_ = punster::assembly(bytes(), insn_.address(), syntax_, std::span<char>(buffer_));
+  return assembly_;
+}
+
+Value InstructionView::registers(Attribute attribute) {
+  const Details* d = details();
+  if (!d) return {};
+  Value v;
+  v.type = is::register_set;
+  v.registers = attribute == Attribute::reads ? &d->reads : &d->writes;
+  if (attribute == Attribute::regs) {
+    if (!all_registers_) {
+      all_registers_ = d->reads;
+      all_registers_->merge(d->writes);
+    }
+    v.registers = &*all_registers_;
+  }
+  return v;
+}
+
+Value InstructionView::attribute(Attribute attribute) {
+  if (attribute <= Attribute::avx512) return value_of(is::condition, condition(attribute));
+  if (attribute >= Attribute::regs) return registers(attribute);
+  if (attribute >= Attribute::addr) return number(attribute);
+  Value v;
+  v.text = text(attribute);
+  if (!v.text.empty()) v.type = is::text;
+  return v;
+}
+
+Value InstructionView::byte(std::uint32_t index) {
+  if (index >= bytes().size()) return {};
+  return value_of(is::number, bytes()[index]);
+}
+
+Value InstructionView::family_count(Family family) {
+  const Details* d = details();
+  if (!d) return {};
+  std::int64_t count = 0;
+  for (const Operand& operand : d->operands()) count += belongs(operand, family) ? 1 : 0;
+  return value_of(is::number, count);
+}
+
+Value InstructionView::operand(Family family, std::uint32_t index) {
+  const Operand* found = find(family, index);
+  if (!found) return {};
+  switch (found->type) {
+    case OperandType::imm: return value_of(is::number, found->value);
+    case OperandType::reg: return value_of(found->reg);
+    case OperandType::mem: break;
+  }
+  Value v;
+  v.type = is::memory;
+  v.memory = found;
+  return v;
+}
+
+Value InstructionView::field(Family family, std::uint32_t index, Field field) {
+  const Operand* found = find(family, index);
+  if (!found) return {};
+  switch (field) {
+    case Field::type: return value_of(is::operand_type, static_cast<std::int64_t>(found->type));
+    case Field::access: return value_of(is::operand_access, static_cast<std::int64_t>(found->access));
+    case Field::size: return value_of(is::number, found->size);
+    default: break;
+  }
+  if (found->type != OperandType::mem) return {};
+  switch (field) {
+    case Field::base: return value_of(found->base);
+    case Field::index: return value_of(found->index);
+    case Field::scale: return value_of(is::number, found->scale);
+    case Field::displacement: return value_of(is::number, found->displacement);
+    default: return value_of(found->segment);
+  }
+}
+
+Value InstructionView::static_address(Family family, std::uint32_t index) {
+  const Operand* found = find(family, index);
+  if (!found || found->type != OperandType::mem) return {};
+  const auto address = details_->static_address(*found);
+  return address ? value_of(is::number, static_cast<std::int64_t>(address->value)) : Value{};
+}
+
+}  // namespace punster
