@@ -10,18 +10,17 @@ Result<DynamicSection> DynamicSection::read(const ElfView& view) {
   const auto segment = std::find_if(segments.begin(), segments.end(),
                                     [](const auto& p) { return p.p_type == PT_DYNAMIC; });
   if (segment == segments.end()) return dynamic;
-  unsigned nulls = 0;
-  for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= segment->p_filesz && nulls < 2;
-       at += sizeof(Elf64_Dyn)) {
+  for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= segment->p_filesz; at += sizeof(Elf64_Dyn)) {
     const FileOffset offset{segment->p_offset + at};
     PUNSTER_TRY(const auto d, view.read<Elf64_Dyn>(offset));
-    if (d.d_tag != DT_NULL && nulls == 0)
+    if (d.d_tag == DT_NULL)
+      dynamic.spares_.push_back(offset);
+    else if (dynamic.spares_.empty())
       dynamic.entries_.push_back({d.d_tag, d.d_un.d_val, offset});
-    else if (d.d_tag != DT_NULL)
+    else
       break;
-    else if (++nulls == 2)
-      dynamic.spare_ = FileOffset{offset.value - sizeof(Elf64_Dyn)};
   }
+  if (!dynamic.spares_.empty()) dynamic.spares_.pop_back();
   return dynamic;
 }
 

@@ -26,14 +26,14 @@ class DynamicSection {
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   /// The first entry with `tag`, or nothing.
   [[nodiscard]] std::optional<DynamicEntry> find(std::int64_t tag) const;
-  /// File offset of a DT_NULL that is followed by another one, and so may become an entry.
-  [[nodiscard]] std::optional<FileOffset> spare() const { return spare_; }
+  /// File offsets of DT_NULLs that may become entries, in order: all but the last one.
+  [[nodiscard]] const std::vector<FileOffset>& spares() const { return spares_; }
   /// DT_SONAME, or "".
   [[nodiscard]] std::string soname(const ElfView& view) const;
 
  private:
   std::vector<DynamicEntry> entries_;  // without DT_NULLs
-  std::optional<FileOffset> spare_;
+  std::vector<FileOffset> spares_;
 };
 
 }  // namespace punster

@@ -47,6 +47,8 @@ AddressRange image_of(const ElfView& input) {
 Result<void> refuse_what_we_cannot_rewrite(const ElfView& input) {
   const auto file = input.path().string();
   PUNSTER_TRY(const auto dynamic, DynamicSection::read(input));
+  std::uint64_t end_of_last = 0;
+  bool last_executable = false;
   for (const auto& p : input.segments()) {
     if (p.p_type != PT_LOAD) continue;
     if (p.p_filesz >= sizeof(std::uint64_t)) {
@@ -58,6 +60,12 @@ Result<void> refuse_what_we_cannot_rewrite(const ElfView& input) {
       return error_at("unsupported",
                       file + ": code in a writable segment; the program may change it as it runs",
                       Vaddr{p.p_vaddr});
+    const bool executable = (p.p_flags & PF_X) != 0;
+    if (page_floor(Vaddr{p.p_vaddr}).value < end_of_last && (executable || last_executable))
+      return error_at("unsupported", file + ": a page holds the end of one segment and the start of the "
+                                            "next, and one of them is code", Vaddr{p.p_vaddr});
+    end_of_last = page_ceil(Vaddr{p.p_vaddr + p.p_memsz}).value;
+    last_executable = executable;
   }
   const auto flags = dynamic.find(DT_FLAGS);
   if (dynamic.find(DT_TEXTREL) || (flags && (flags->value & DF_TEXTREL)))

@@ -1,0 +1,92 @@
+#include "backend/emit/tables.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/loader_abi.h"
+
+namespace punster {
+namespace {
+
+// The runtime undoes an overlay with the segment it came from, so none may span two.
+std::vector<PageMapping> cut_at_segments(const ElfView& input, const std::vector<PageMapping>& mappings) {
+  std::vector<PageMapping> pieces;
+  for (auto m : mappings) {
+    while (m.overlay) {
+      const auto segments = input.segments();
+      const auto home = std::find_if(segments.begin(), segments.end(), [&](const Elf64_Phdr& p) {
+        return p.p_type == PT_LOAD && page_floor(Vaddr{p.p_vaddr}) <= m.address &&
+               m.address.value < p.p_vaddr + p.p_filesz;
+      });
+      assert(home != segments.end() && (home->p_flags & PF_X) && "an overlay outside of all code");
+      const auto end = page_ceil(Vaddr{home->p_vaddr + home->p_filesz});
+      const auto room = static_cast<std::uint32_t>((end - m.address).value / page_size.value);
+      if (m.pages <= room) break;
+      auto piece = m;
+      piece.pages = room;
+      pieces.push_back(piece);
+      m.address = end;
+      m.first_page += room;
+      m.pages -= room;
+    }
+    pieces.push_back(m);
+  }
+  return pieces;
+}
+
+template <typename T>
+void put(std::vector<std::uint8_t>& out, const T& value) {
+  const auto at = out.size();
+  out.resize(at + sizeof value);
+  std::memcpy(out.data() + at, &value, sizeof value);
+}
+
+}  // namespace
+
+Bytes size_of_tables(const ElfView& input, const EmitPlan& plan) {
+  return Bytes{sizeof(PunsterHeader) +
+               cut_at_segments(input, plan.mappings).size() * sizeof(PunsterMapping) +
+               plan.traps.size() * sizeof(PunsterTrap) +
+               (plan.counters ? plan.counters->path.size() + 1 : 0)};
+}
+
+std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& plan,
+                                         const OutputLayout& layout, const Hook& hook) {
+  const auto mappings = cut_at_segments(input, plan.mappings);
+  PunsterHeader h{};
+  h.magic = PUNSTER_MAGIC;
+  h.abi_version = PUNSTER_ABI_VERSION;
+  if (input.header().e_type == ET_DYN) h.flags |= PUNSTER_FLAG_POSITION_INDEPENDENT;
+  if (input.kind() == FileKind::dso) h.flags |= PUNSTER_FLAG_SHARED_OBJECT;
+  h.hook = hook.kind;
+  h.mapping_count = static_cast<std::uint32_t>(mappings.size());
+  h.trap_count = static_cast<std::uint32_t>(plan.traps.size());
+  h.header_address = layout.tables.address.value;
+  h.header_offset = layout.tables.offset.value;
+  h.mappings_offset = sizeof h;
+  h.traps_offset = h.mappings_offset + mappings.size() * sizeof(PunsterMapping);
+  h.original_entry = hook.original_entry.value;
+  h.span_lo = layout.span.lo.value;
+  h.span_hi = layout.span.hi.value;
+  if (plan.counters) {
+    h.counters_address = plan.counters->address.value;
+    h.counters_bytes = plan.counters->size.value;
+    h.counters_path = h.traps_offset + plan.traps.size() * sizeof(PunsterTrap);
+  }
+  std::copy(plan.build_key.begin(), plan.build_key.end(), h.build_key);
+
+  std::vector<std::uint8_t> out;
+  out.reserve(size_of_tables(input, plan).value);
+  put(out, h);
+  for (const auto& m : mappings)
+    put(out, PunsterMapping{m.address.value, layout.pages.offset.value + m.first_page * page_size.value,
+                            m.pages, m.overlay ? PUNSTER_OVERLAY : PUNSTER_TRAMPOLINES});
+  for (const auto& t : plan.traps) put(out, PunsterTrap{t.site.value, t.trampoline.value});
+  if (plan.counters) {
+    out.insert(out.end(), plan.counters->path.begin(), plan.counters->path.end());
+    out.push_back(0);
+  }
+  return out;
+}
+
+}  // namespace punster

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "backend/emit/hook.h"
+#include "backend/emit/layout.h"
+
+namespace punster {
+
+/// Bytes that tables_segment() will return.
+[[nodiscard]] Bytes size_of_tables(const ElfView& input, const EmitPlan& plan);
+
+/// PunsterHeader | PunsterMapping[] | PunsterTrap[] | strings, as runtime/loader_abi.h describes them.
+[[nodiscard]] std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& plan,
+                                                       const OutputLayout& layout, const Hook& hook);
+
+}  // namespace punster
