@@ -40,7 +40,8 @@ std::size_t without_spaces_behind_commas(char* text, std::size_t length) {
   return kept;
 }
 
-// AT&T marks the operand of an indirect jump or call: "jmp *%rax", "call *0x8(%rbx)". Zydis does not.
+// AT&T marks the operand of an indirect jump or call: "jmp *%rax", "call *0x8(%rbx)". Zydis does
+// not.
 bool is_indirect_branch(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand* operands) {
   return (insn.mnemonic == ZYDIS_MNEMONIC_JMP || insn.mnemonic == ZYDIS_MNEMONIC_CALL) &&
          operands[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE;
@@ -63,8 +64,8 @@ std::string_view assembly(std::span<const std::uint8_t> bytes, Vaddr address, Sy
   const auto& d = disassembler(syntax);
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d.decoder, bytes.data(), bytes.size(), &insn,
-                                           operands)) ||
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&d.decoder, bytes.data(), bytes.size(), &insn, operands)) ||
       !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&d.formatter, &insn, operands,
                                                     insn.operand_count_visible, buffer.data(),
                                                     buffer.size() - 1, address.value, nullptr)))

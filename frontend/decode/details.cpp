@@ -42,23 +42,36 @@ Kinds kinds_of(const ZydisDecodedInstruction& insn) {
   k.ret = insn.mnemonic == ZYDIS_MNEMONIC_RET;
   k.syscall = insn.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
   switch (insn.meta.isa_ext) {
-    case ZYDIS_ISA_EXT_X87: k.x87 = true; break;
-    case ZYDIS_ISA_EXT_MMX: k.mmx = true; break;
+    case ZYDIS_ISA_EXT_X87:
+      k.x87 = true;
+      break;
+    case ZYDIS_ISA_EXT_MMX:
+      k.mmx = true;
+      break;
     case ZYDIS_ISA_EXT_SSE:
     case ZYDIS_ISA_EXT_SSE2:
     case ZYDIS_ISA_EXT_SSE3:
     case ZYDIS_ISA_EXT_SSSE3:
     case ZYDIS_ISA_EXT_SSE4:
-    case ZYDIS_ISA_EXT_SSE4A: k.sse = true; break;
+    case ZYDIS_ISA_EXT_SSE4A:
+      k.sse = true;
+      break;
     case ZYDIS_ISA_EXT_AVX:
     case ZYDIS_ISA_EXT_AVXAES:
     case ZYDIS_ISA_EXT_F16C:
-    case ZYDIS_ISA_EXT_FMA: k.avx = true; break;
+    case ZYDIS_ISA_EXT_FMA:
+      k.avx = true;
+      break;
     case ZYDIS_ISA_EXT_AVX2:
-    case ZYDIS_ISA_EXT_AVX2GATHER: k.avx2 = true; break;
+    case ZYDIS_ISA_EXT_AVX2GATHER:
+      k.avx2 = true;
+      break;
     case ZYDIS_ISA_EXT_AVX512EVEX:
-    case ZYDIS_ISA_EXT_AVX512VEX: k.avx512 = true; break;
-    default: break;
+    case ZYDIS_ISA_EXT_AVX512VEX:
+      k.avx512 = true;
+      break;
+    default:
+      break;
   }
   return k;
 }
@@ -68,12 +81,13 @@ InsnKind kind_of(const ZydisDecodedInstruction& insn, Vaddr address) {
   kind.kinds = kinds_of(insn);
   kind.mnemonic = ZydisMnemonicGetString(insn.mnemonic);
   if ((kind.kinds.jmp || kind.kinds.call) && insn.raw.imm[0].is_relative)
-    kind.target = Vaddr{address.value + insn.length +
-                        static_cast<std::uint64_t>(insn.raw.imm[0].value.s)};
+    kind.target =
+        Vaddr{address.value + insn.length + static_cast<std::uint64_t>(insn.raw.imm[0].value.s)};
   return kind;
 }
 
-EncodingParts encoding_of(const ZydisDecodedInstruction& insn, std::span<const std::uint8_t> bytes) {
+EncodingParts encoding_of(const ZydisDecodedInstruction& insn,
+                          std::span<const std::uint8_t> bytes) {
   EncodingParts parts;
   if (insn.attributes & ZYDIS_ATTRIB_HAS_REX) parts.rex = bytes[insn.raw.rex.offset];
   if (insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) parts.modrm = bytes[insn.raw.modrm.offset];
@@ -122,14 +136,14 @@ Operand operand_of(const ZydisDecodedInstruction& insn, const ZydisDecodedOperan
     default:
       o.type = OperandType::imm;
       o.value = op.imm.value.s;
-      if (op.imm.is_relative)
-        o.value = static_cast<std::int64_t>(end.value + op.imm.value.u);
+      if (op.imm.is_relative) o.value = static_cast<std::int64_t>(end.value + op.imm.value.u);
       break;
   }
   return o;
 }
 
-void note_registers(Details& d, const ZydisDecodedInstruction& insn, const ZydisDecodedOperand& op) {
+void note_registers(Details& d, const ZydisDecodedInstruction& insn,
+                    const ZydisDecodedOperand& op) {
   if (op.type == ZYDIS_OPERAND_TYPE_REGISTER) {
     const Register r = from_zydis(op.reg.value);
     const bool vex = insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY;
@@ -176,8 +190,8 @@ std::optional<Vaddr> Details::static_address(const Operand& mem) const {
 
 std::optional<InsnKind> classify(std::span<const std::uint8_t> bytes, Vaddr address) {
   ZydisDecodedInstruction insn;
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder(), nullptr, bytes.data(), bytes.size(),
-                                                  &insn)))
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeInstruction(&decoder(), nullptr, bytes.data(), bytes.size(), &insn)))
     return std::nullopt;
   return kind_of(insn, address);
 }
@@ -185,8 +199,8 @@ std::optional<InsnKind> classify(std::span<const std::uint8_t> bytes, Vaddr addr
 std::optional<Details> details(std::span<const std::uint8_t> bytes, Vaddr address) {
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &insn,
-                                           operands)))
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &insn, operands)))
     return std::nullopt;
   Details d;
   static_cast<InsnKind&>(d) = kind_of(insn, address);

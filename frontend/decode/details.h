@@ -1,7 +1,7 @@
 // Everything about one instruction: its kind, operands, the registers it touches, its text.
 //
-// decoder.h answers what the analysis asks a million times (length, flow, target) and is cheap; this is
-// the full decode, for match expressions, reports and the print action.
+// decoder.h answers what the analysis asks a million times (length, flow, target) and is cheap;
+// this is the full decode, for match expressions, reports and the print action.
 
 #pragma once
 
@@ -33,7 +33,7 @@ struct Operand {
   // Of OperandType::mem; a register that takes no part does not exist(). `segment` is fs, gs or a
   // segment that the instruction names by a prefix.
   Register segment, base, index;
-  std::uint8_t scale = 0;        // 1, 2, 4 or 8 when there is an index, else 0
+  std::uint8_t scale = 0;  // 1, 2, 4 or 8 when there is an index, else 0
   std::int64_t displacement = 0;
   /// Of OperandType::imm: the value, sign-extended when the instruction does so. Branch targets are
   /// addresses, as in the text.
@@ -41,7 +41,8 @@ struct Operand {
   friend bool operator==(const Operand&, const Operand&) = default;
 };
 
-/// Kinds of instruction. `jmp` is every jump, conditional or not; loop and jrcxz are conditional jumps.
+/// Kinds of instruction. `jmp` is every jump, conditional or not; loop and jrcxz are conditional
+/// jumps.
 struct Kinds {
   bool jmp = false, jcc = false, call = false, ret = false, syscall = false;
   bool x87 = false, mmx = false, sse = false, avx = false, avx2 = false, avx512 = false;
@@ -53,11 +54,12 @@ struct EncodingParts {
   std::optional<std::int64_t> disp8, disp32, imm8, imm32;
 };
 
-/// What `jmp`, `call` and `target` need: operands are decoded only when there is a target to be had.
+/// What `jmp`, `call` and `target` need: operands are decoded only when there is a target to be
+/// had.
 struct InsnKind {
   Kinds kinds;
-  std::string_view mnemonic;     // without AT&T size suffixes: "jmp", "jz", "mov"; static storage
-  std::optional<Vaddr> target;   // of a direct jump or call
+  std::string_view mnemonic;    // without AT&T size suffixes: "jmp", "jz", "mov"; static storage
+  std::optional<Vaddr> target;  // of a direct jump or call
 };
 
 struct Details : InsnKind {
@@ -74,7 +76,8 @@ struct Details : InsnKind {
   Vaddr end;  // of the instruction
 };
 
-/// Both return nothing when `bytes` do not begin with an instruction. `address` is where they stand.
+/// Both return nothing when `bytes` do not begin with an instruction. `address` is where they
+/// stand.
 [[nodiscard]] std::optional<InsnKind> classify(std::span<const std::uint8_t> bytes, Vaddr address);
 [[nodiscard]] std::optional<Details> details(std::span<const std::uint8_t> bytes, Vaddr address);
 

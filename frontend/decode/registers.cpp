@@ -9,16 +9,16 @@ namespace {
 
 constexpr std::array<const char*, 8> legacy_stem = {"a", "c", "d", "b", "sp", "bp", "si", "di"};
 constexpr std::array<const char*, 6> segments = {"es", "cs", "ss", "ds", "fs", "gs"};
-constexpr std::array singles = {"rip",        "rflags",    "mxcsr",  "x87control", "x87status",
-                                "x87tag",     "gdtr",      "ldtr",   "idtr",       "tr",
-                                "bndcfg",     "bndstatus", "pkru",   "xcr0",       "uif"};
+constexpr std::array singles = {"rip",    "rflags",    "mxcsr", "x87control", "x87status",
+                                "x87tag", "gdtr",      "ldtr",  "idtr",       "tr",
+                                "bndcfg", "bndstatus", "pkru",  "xcr0",       "uif"};
 
 // How many registers of a kind there are, and their first lane: the sets' whole layout.
 struct Family {
   unsigned count, first_lane, lanes_each;
 };
-constexpr Family gpr{16, 0, 4}, vector{32, 64, 3}, mask{8, 160, 1}, x87{8, 168, 1}, segment{6, 176, 1},
-    control{16, 182, 1}, debug{16, 198, 1}, bound{4, 214, 1}, tile{8, 218, 1},
+constexpr Family gpr{16, 0, 4}, vector{32, 64, 3}, mask{8, 160, 1}, x87{8, 168, 1},
+    segment{6, 176, 1}, control{16, 182, 1}, debug{16, 198, 1}, bound{4, 214, 1}, tile{8, 218, 1},
     single{singles.size(), 226, 1};
 static_assert(single.first_lane + single.count <= 256);
 
@@ -28,20 +28,31 @@ Family family(RegisterKind kind) {
     case RegisterKind::high8:
     case RegisterKind::gpr16:
     case RegisterKind::gpr32:
-    case RegisterKind::gpr64: return gpr;
+    case RegisterKind::gpr64:
+      return gpr;
     case RegisterKind::xmm:
     case RegisterKind::ymm:
-    case RegisterKind::zmm: return vector;
-    case RegisterKind::mask: return mask;
+    case RegisterKind::zmm:
+      return vector;
+    case RegisterKind::mask:
+      return mask;
     case RegisterKind::x87:
-    case RegisterKind::mmx: return x87;
-    case RegisterKind::segment: return segment;
-    case RegisterKind::control: return control;
-    case RegisterKind::debug: return debug;
-    case RegisterKind::bound: return bound;
-    case RegisterKind::tile: return tile;
-    case RegisterKind::single: return single;
-    case RegisterKind::none: break;
+    case RegisterKind::mmx:
+      return x87;
+    case RegisterKind::segment:
+      return segment;
+    case RegisterKind::control:
+      return control;
+    case RegisterKind::debug:
+      return debug;
+    case RegisterKind::bound:
+      return bound;
+    case RegisterKind::tile:
+      return tile;
+    case RegisterKind::single:
+      return single;
+    case RegisterKind::none:
+      break;
   }
   return {0, 0, 0};
 }
@@ -76,25 +87,42 @@ const std::map<std::string, Register, std::less<>>& by_name() {
 std::string to_string(Register r) {
   const unsigned n = r.number;
   switch (r.kind) {
-    case RegisterKind::none: return "nil";
+    case RegisterKind::none:
+      return "nil";
     case RegisterKind::low8:
       return n >= 8 ? "r" + std::to_string(n) + "b" : std::string(legacy_stem[n]) + "l";
-    case RegisterKind::high8: return std::string(legacy_stem[n]) + "h";
-    case RegisterKind::gpr16: return general_name("", n, "w");
-    case RegisterKind::gpr32: return general_name("e", n, "d");
-    case RegisterKind::gpr64: return general_name("r", n, "");
-    case RegisterKind::xmm: return "xmm" + std::to_string(n);
-    case RegisterKind::ymm: return "ymm" + std::to_string(n);
-    case RegisterKind::zmm: return "zmm" + std::to_string(n);
-    case RegisterKind::mask: return "k" + std::to_string(n);
-    case RegisterKind::x87: return "st" + std::to_string(n);
-    case RegisterKind::mmx: return "mm" + std::to_string(n);
-    case RegisterKind::segment: return segments[n];
-    case RegisterKind::control: return "cr" + std::to_string(n);
-    case RegisterKind::debug: return "dr" + std::to_string(n);
-    case RegisterKind::bound: return "bnd" + std::to_string(n);
-    case RegisterKind::tile: return "tmm" + std::to_string(n);
-    case RegisterKind::single: return singles[n];
+    case RegisterKind::high8:
+      return std::string(legacy_stem[n]) + "h";
+    case RegisterKind::gpr16:
+      return general_name("", n, "w");
+    case RegisterKind::gpr32:
+      return general_name("e", n, "d");
+    case RegisterKind::gpr64:
+      return general_name("r", n, "");
+    case RegisterKind::xmm:
+      return "xmm" + std::to_string(n);
+    case RegisterKind::ymm:
+      return "ymm" + std::to_string(n);
+    case RegisterKind::zmm:
+      return "zmm" + std::to_string(n);
+    case RegisterKind::mask:
+      return "k" + std::to_string(n);
+    case RegisterKind::x87:
+      return "st" + std::to_string(n);
+    case RegisterKind::mmx:
+      return "mm" + std::to_string(n);
+    case RegisterKind::segment:
+      return segments[n];
+    case RegisterKind::control:
+      return "cr" + std::to_string(n);
+    case RegisterKind::debug:
+      return "dr" + std::to_string(n);
+    case RegisterKind::bound:
+      return "bnd" + std::to_string(n);
+    case RegisterKind::tile:
+      return "tmm" + std::to_string(n);
+    case RegisterKind::single:
+      return singles[n];
   }
   return "nil";
 }
@@ -109,19 +137,30 @@ RegisterSet::Lanes RegisterSet::lanes(Register r) {
   // Which lanes of its family's storage a register covers: the first one, and how many.
   unsigned from = 0, count = 1;
   switch (r.kind) {
-    case RegisterKind::none: return {};
-    case RegisterKind::high8: from = 1; break;
+    case RegisterKind::none:
+      return {};
+    case RegisterKind::high8:
+      from = 1;
+      break;
     case RegisterKind::gpr16:
-    case RegisterKind::ymm: count = 2; break;
+    case RegisterKind::ymm:
+      count = 2;
+      break;
     case RegisterKind::gpr32:
-    case RegisterKind::zmm: count = 3; break;
-    case RegisterKind::gpr64: count = 4; break;
-    default: break;
+    case RegisterKind::zmm:
+      count = 3;
+      break;
+    case RegisterKind::gpr64:
+      count = 4;
+      break;
+    default:
+      break;
   }
   const Family f = family(r.kind);
   assert(r.number < f.count && from + count <= f.lanes_each);
   Lanes covered;
-  for (unsigned i = 0; i < count; ++i) covered.set(f.first_lane + r.number * f.lanes_each + from + i);
+  for (unsigned i = 0; i < count; ++i)
+    covered.set(f.first_lane + r.number * f.lanes_each + from + i);
   return covered;
 }
 

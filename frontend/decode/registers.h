@@ -13,23 +13,23 @@ namespace punster {
 /// What a register is called and how wide it is; `number` counts within the kind.
 enum class RegisterKind : std::uint8_t {
   none,
-  low8,    // al cl dl bl spl bpl sil dil r8b..r15b
-  high8,   // ah ch dh bh
+  low8,   // al cl dl bl spl bpl sil dil r8b..r15b
+  high8,  // ah ch dh bh
   gpr16,
   gpr32,
   gpr64,
   xmm,
   ymm,
   zmm,
-  mask,    // k0..k7
-  x87,     // st0..st7
-  mmx,     // mm0..mm7, the low 64 bits of the x87 registers
-  segment, // es cs ss ds fs gs
-  control, // cr0..cr15
-  debug,   // dr0..dr15
-  bound,   // bnd0..bnd3
-  tile,    // tmm0..tmm7
-  single,  // rip, rflags and the processor's other single registers
+  mask,     // k0..k7
+  x87,      // st0..st7
+  mmx,      // mm0..mm7, the low 64 bits of the x87 registers
+  segment,  // es cs ss ds fs gs
+  control,  // cr0..cr15
+  debug,    // dr0..dr15
+  bound,    // bnd0..bnd3
+  tile,     // tmm0..tmm7
+  single,   // rip, rflags and the processor's other single registers
 };
 
 struct Register {
@@ -45,14 +45,14 @@ struct Register {
 /// The inverse of to_string; also eip, ip, eflags, flags and st. Nothing for any other text.
 [[nodiscard]] std::optional<Register> register_named(std::string_view name);
 
-/// A set of registers, kept as the storage they occupy: al, ah, the upper halves of eax and of rax are
-/// four separate lanes. So a set that holds eax answers yes for rax, eax, ax, al and ah, and one that
-/// holds al answers no for ah.
+/// A set of registers, kept as the storage they occupy: al, ah, the upper halves of eax and of rax
+/// are four separate lanes. So a set that holds eax answers yes for rax, eax, ax, al and ah, and
+/// one that holds al answers no for ah.
 class RegisterSet {
  public:
   void insert(Register r) { lanes_ |= lanes(r); }
-  /// Like insert, but for a register that an instruction writes: writing eax clears the rest of rax, and
-  /// a VEX or EVEX encoded instruction clears the rest of the vector register.
+  /// Like insert, but for a register that an instruction writes: writing eax clears the rest of
+  /// rax, and a VEX or EVEX encoded instruction clears the rest of the vector register.
   void insert_written(Register r, bool clears_upper_vector);
   /// Whether any part of `r` is in the set.
   [[nodiscard]] bool overlaps(Register r) const { return (lanes_ & lanes(r)).any(); }

@@ -54,7 +54,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return parse_hex(text);
   std::uint64_t value = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || text.empty() || end != text.data() + text.size()) return std::nullopt;
+  if (failed != std::errc{} || text.empty() || end != text.data() + text.size())
+    return std::nullopt;
   return value;
 }
 
@@ -99,17 +100,18 @@ Result<Action> Action::parse(std::string_view text, const NameResolver& names) {
     wants_argument = true;
   } else {
     const auto hint = did_you_mean(name, action_names);
-    return parts.fault(name, "unknown action `" + std::string(name) + "`" +
-                                 (hint.empty() ? "; there are empty, count, count(atomic), print, "
-                                                 "breakpoint, exit(N), nop, bytes(HEX), jump(ADDRESS)"
-                                               : hint));
+    return parts.fault(name,
+                       "unknown action `" + std::string(name) + "`" +
+                           (hint.empty() ? "; there are empty, count, count(atomic), print, "
+                                           "breakpoint, exit(N), nop, bytes(HEX), jump(ADDRESS)"
+                                         : hint));
   }
   if (!wants_argument && parts.has_argument)
     return parts.fault(argument, "`" + std::string(name) + "` takes nothing in parentheses");
   if (!wants_argument) return action;
   if (!parts.has_argument)
-    return parts.fault(text.substr(text.size()), "`" + std::string(name) +
-                                                     "` wants something in parentheses");
+    return parts.fault(text.substr(text.size()),
+                       "`" + std::string(name) + "` wants something in parentheses");
 
   if (action.kind_ == ActionKind::exit) {
     const auto status = number(argument);
@@ -126,27 +128,35 @@ Result<Action> Action::parse(std::string_view text, const NameResolver& names) {
   } else if (const auto resolved = names ? names(argument) : std::nullopt) {
     action.target_ = *resolved;
   } else {
-    return parts.fault(argument, argument.empty() ? "expected an address or the name of a symbol"
-                                                  : "no symbol `" + std::string(argument) +
-                                                        "` to jump to");
+    return parts.fault(argument, argument.empty()
+                                     ? "expected an address or the name of a symbol"
+                                     : "no symbol `" + std::string(argument) + "` to jump to");
   }
   return action;
 }
 
 std::string Action::to_string() const {
   switch (kind_) {
-    case ActionKind::empty: return "empty";
-    case ActionKind::count: return "count";
-    case ActionKind::count_atomic: return "count(atomic)";
-    case ActionKind::print: return "print";
-    case ActionKind::breakpoint: return "breakpoint";
-    case ActionKind::exit: return "exit(" + std::to_string(status_) + ")";
-    case ActionKind::nop: return "nop";
+    case ActionKind::empty:
+      return "empty";
+    case ActionKind::count:
+      return "count";
+    case ActionKind::count_atomic:
+      return "count(atomic)";
+    case ActionKind::print:
+      return "print";
+    case ActionKind::breakpoint:
+      return "breakpoint";
+    case ActionKind::exit:
+      return "exit(" + std::to_string(status_) + ")";
+    case ActionKind::nop:
+      return "nop";
     case ActionKind::bytes: {
       const auto* data = reinterpret_cast<const std::uint8_t*>(bytes_.data());
       return "bytes(" + to_hex(std::span(data, bytes_.size())) + ")";
     }
-    case ActionKind::jump: return "jump(" + to_hex(target_) + ")";
+    case ActionKind::jump:
+      return "jump(" + to_hex(target_) + ")";
   }
   return "";
 }
@@ -198,15 +208,19 @@ Result<Patch> Patch::compose(const std::vector<Action>& actions) {
 std::optional<std::string> Patch::in_place(unsigned length) const {
   if (!only_replaces_) return std::nullopt;
   switch (replacement_->kind()) {
-    case ActionKind::nop: return "";
+    case ActionKind::nop:
+      return "";
     case ActionKind::bytes:
       if (replacement_->replacement().size() <= length) return replacement_->replacement();
       return std::nullopt;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
-Json counter_value(Vaddr slot) { return address_value(slot); }
+Json counter_value(Vaddr slot) {
+  return address_value(slot);
+}
 
 std::pair<Json, Json> text_values(std::string_view assembly) {
   std::string line(assembly);

@@ -3,11 +3,13 @@
 //   PUNSTER_TRY(auto action, Action::parse("count", names));
 //   PUNSTER_TRY(auto patch, Patch::compose({action, ...}));    // all actions of one site, in order
 //   if (auto bytes = patch.in_place(insn.length()))
-//     request.replace = *bytes;                               // one request per distinct replacement
+//     request.replace = *bytes;                               // one request per distinct
+//     replacement
 //   else
-//     request.trampoline = patch.trampoline_name();           // defined once: patch.trampoline_code()
-//     if (patch.needs_counter()) columns["$counter"].push_back(counter_value(slot address));
-//     if (patch.needs_text()) append both of text_values(assembly(...)) to "$asmstr", "$asmstrlen"
+//     request.trampoline = patch.trampoline_name();           // defined once:
+//     patch.trampoline_code() if (patch.needs_counter())
+//     columns["$counter"].push_back(counter_value(slot address)); if (patch.needs_text()) append
+//     both of text_values(assembly(...)) to "$asmstr", "$asmstrlen"
 //
 // Errors have the kind "bad_action"; message and `where` are made as in match.h.
 
@@ -60,7 +62,8 @@ class Action {
   Vaddr target_;
 };
 
-/// All actions of one site. They run in order before the instruction, or before what stands in for it.
+/// All actions of one site. They run in order before the instruction, or before what stands in for
+/// it.
 class Patch {
  public:
   /// Errors: kind "bad_action" when two actions replace the instruction. None: like `empty`.

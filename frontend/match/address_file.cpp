@@ -42,7 +42,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || text.empty() || end != text.data() + text.size()) return std::nullopt;
+  if (failed != std::errc{} || text.empty() || end != text.data() + text.size())
+    return std::nullopt;
   return negative ? 0 - value : value;
 }
 
@@ -138,8 +139,9 @@ Result<std::vector<std::uint64_t>> json_addresses(const std::string& path, std::
     const auto value = nlohmann::json::parse(line, nullptr, false);
     const auto address = value.is_discarded() ? std::nullopt : json_address(value);
     if (!address)
-      return fault(path, line_number, "expected JSON with an address: an array, or an object with a "
-                                      "member \"address\" on each line");
+      return fault(path, line_number,
+                   "expected JSON with an address: an array, or an object with a "
+                   "member \"address\" on each line");
     addresses.push_back(*address);
   }
   return addresses;

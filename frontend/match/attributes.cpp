@@ -8,50 +8,31 @@ namespace punster {
 namespace {
 
 constexpr AttributeName attributes[] = {
-    {"jmp", Attribute::jmp, is::condition},
-    {"jcc", Attribute::jcc, is::condition},
-    {"call", Attribute::call, is::condition},
-    {"ret", Attribute::ret, is::condition},
-    {"syscall", Attribute::syscall, is::condition},
-    {"x87", Attribute::x87, is::condition},
-    {"mmx", Attribute::mmx, is::condition},
-    {"sse", Attribute::sse, is::condition},
-    {"avx", Attribute::avx, is::condition},
-    {"avx2", Attribute::avx2, is::condition},
-    {"avx512", Attribute::avx512, is::condition},
-    {"asm", Attribute::assembly, is::text},
-    {"mnemonic", Attribute::mnemonic, is::text},
-    {"section", Attribute::section, is::text},
-    {"symbol", Attribute::symbol, is::text},
-    {"addr", Attribute::addr, is::number},
-    {"offset", Attribute::offset, is::number},
-    {"size", Attribute::size, is::number},
-    {"target", Attribute::target, is::number},
-    {"rex", Attribute::rex, is::number},
-    {"modrm", Attribute::modrm, is::number},
-    {"sib", Attribute::sib, is::number},
-    {"disp8", Attribute::disp8, is::number},
-    {"disp32", Attribute::disp32, is::number},
-    {"imm8", Attribute::imm8, is::number},
-    {"imm32", Attribute::imm32, is::number},
-    {"regs", Attribute::regs, is::register_set},
-    {"reads", Attribute::reads, is::register_set},
+    {"jmp", Attribute::jmp, is::condition},          {"jcc", Attribute::jcc, is::condition},
+    {"call", Attribute::call, is::condition},        {"ret", Attribute::ret, is::condition},
+    {"syscall", Attribute::syscall, is::condition},  {"x87", Attribute::x87, is::condition},
+    {"mmx", Attribute::mmx, is::condition},          {"sse", Attribute::sse, is::condition},
+    {"avx", Attribute::avx, is::condition},          {"avx2", Attribute::avx2, is::condition},
+    {"avx512", Attribute::avx512, is::condition},    {"asm", Attribute::assembly, is::text},
+    {"mnemonic", Attribute::mnemonic, is::text},     {"section", Attribute::section, is::text},
+    {"symbol", Attribute::symbol, is::text},         {"addr", Attribute::addr, is::number},
+    {"offset", Attribute::offset, is::number},       {"size", Attribute::size, is::number},
+    {"target", Attribute::target, is::number},       {"rex", Attribute::rex, is::number},
+    {"modrm", Attribute::modrm, is::number},         {"sib", Attribute::sib, is::number},
+    {"disp8", Attribute::disp8, is::number},         {"disp32", Attribute::disp32, is::number},
+    {"imm8", Attribute::imm8, is::number},           {"imm32", Attribute::imm32, is::number},
+    {"regs", Attribute::regs, is::register_set},     {"reads", Attribute::reads, is::register_set},
     {"writes", Attribute::writes, is::register_set},
 };
 
 constexpr std::array<std::string_view, 6> families = {"op", "src", "dst", "reg", "mem", "imm"};
 
 constexpr FieldName fields[] = {
-    {"type", Field::type, is::operand_type},
-    {"access", Field::access, is::operand_access},
-    {"size", Field::size, is::number},
-    {"base", Field::base, is::reg},
-    {"index", Field::index, is::reg},
-    {"scale", Field::scale, is::number},
-    {"disp", Field::displacement, is::number},
-    {"displacement", Field::displacement, is::number},
-    {"seg", Field::segment, is::reg},
-    {"segment", Field::segment, is::reg},
+    {"type", Field::type, is::operand_type},   {"access", Field::access, is::operand_access},
+    {"size", Field::size, is::number},         {"base", Field::base, is::reg},
+    {"index", Field::index, is::reg},          {"scale", Field::scale, is::number},
+    {"disp", Field::displacement, is::number}, {"displacement", Field::displacement, is::number},
+    {"seg", Field::segment, is::reg},          {"segment", Field::segment, is::reg},
 };
 
 }  // namespace
@@ -68,7 +49,9 @@ std::optional<Family> family_named(std::string_view name) {
   return static_cast<Family>(found - families.begin());
 }
 
-std::string_view to_string(Family family) { return families[static_cast<unsigned>(family)]; }
+std::string_view to_string(Family family) {
+  return families[static_cast<unsigned>(family)];
+}
 
 const FieldName* field_named(std::string_view name) {
   const auto found = std::find_if(std::begin(fields), std::end(fields),
@@ -96,8 +79,8 @@ std::span<const std::string_view> all_fields() {
 }
 
 std::string describe(Types types) {
-  static constexpr const char* names[] = {"a condition",    "a number",         "text",
-                                          "a register",     "a memory operand", "an operand type",
+  static constexpr const char* names[] = {"a condition",    "a number",          "text",
+                                          "a register",     "a memory operand",  "an operand type",
                                           "an access type", "a set of registers"};
   std::string all;
   for (unsigned bit = 0; bit < std::size(names); ++bit)

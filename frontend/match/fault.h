@@ -18,8 +18,8 @@ namespace punster {
 [[nodiscard]] Error fault_at(const char* kind, std::string_view text, std::size_t position,
                              const std::string& complaint);
 
-/// ", did you mean `addr`?" for the closest of `candidates`, or "" when none is close enough to have
-/// been meant.
+/// ", did you mean `addr`?" for the closest of `candidates`, or "" when none is close enough to
+/// have been meant.
 [[nodiscard]] std::string did_you_mean(std::string_view word,
                                        std::span<const std::string_view> candidates);
 

@@ -36,7 +36,9 @@ NameResolver ImageContext::names(const Image& image) {
     // Of several symbols of one name, a function wins, then the lowest address.
     const Symbol* found = nullptr;
     for (const Symbol& symbol : image.symbols())
-      if (symbol.name == name && symbol.address.value != 0 && (!found || (symbol.function && !found->function))) found = &symbol;
+      if (symbol.name == name && symbol.address.value != 0 &&
+          (!found || (symbol.function && !found->function)))
+        found = &symbol;
     if (found) return found->address;
     const bool end = name.ends_with(".end");
     std::string_view section_name = name;

@@ -6,13 +6,19 @@ namespace {
 bool belongs(const Operand& operand, Family family) {
   const bool written = operand.access == Access::write || operand.access == Access::read_write;
   switch (family) {
-    case Family::op: return true;
-    case Family::dst: return written;
+    case Family::op:
+      return true;
+    case Family::dst:
+      return written;
     // An address that is only computed is a source too: lea 0x8(%rax),%rbx
-    case Family::src: return !written || operand.access == Access::read_write;
-    case Family::reg: return operand.type == OperandType::reg;
-    case Family::mem: return operand.type == OperandType::mem;
-    case Family::imm: return operand.type == OperandType::imm;
+    case Family::src:
+      return !written || operand.access == Access::read_write;
+    case Family::reg:
+      return operand.type == OperandType::reg;
+    case Family::mem:
+      return operand.type == OperandType::mem;
+    case Family::imm:
+      return operand.type == OperandType::imm;
   }
   return false;
 }
@@ -69,21 +75,33 @@ const Operand* InstructionView::find(Family family, std::uint32_t index) {
 }
 
 bool InstructionView::condition(Attribute attribute) {
-  if (attribute <= Attribute::syscall && !kind_asked_ && !may_transfer_control(bytes())) return false;
+  if (attribute <= Attribute::syscall && !kind_asked_ && !may_transfer_control(bytes()))
+    return false;
   const InsnKind* k = kind();
   if (!k) return false;
   switch (attribute) {
-    case Attribute::jmp: return k->kinds.jmp;
-    case Attribute::jcc: return k->kinds.jcc;
-    case Attribute::call: return k->kinds.call;
-    case Attribute::ret: return k->kinds.ret;
-    case Attribute::syscall: return k->kinds.syscall;
-    case Attribute::x87: return k->kinds.x87;
-    case Attribute::mmx: return k->kinds.mmx;
-    case Attribute::sse: return k->kinds.sse;
-    case Attribute::avx: return k->kinds.avx;
-    case Attribute::avx2: return k->kinds.avx2;
-    default: return k->kinds.avx512;
+    case Attribute::jmp:
+      return k->kinds.jmp;
+    case Attribute::jcc:
+      return k->kinds.jcc;
+    case Attribute::call:
+      return k->kinds.call;
+    case Attribute::ret:
+      return k->kinds.ret;
+    case Attribute::syscall:
+      return k->kinds.syscall;
+    case Attribute::x87:
+      return k->kinds.x87;
+    case Attribute::mmx:
+      return k->kinds.mmx;
+    case Attribute::sse:
+      return k->kinds.sse;
+    case Attribute::avx:
+      return k->kinds.avx;
+    case Attribute::avx2:
+      return k->kinds.avx2;
+    default:
+      return k->kinds.avx512;
   }
 }
 
@@ -91,7 +109,8 @@ Value InstructionView::number(Attribute attribute) {
   switch (attribute) {
     case Attribute::addr:
       return value_of(is::number, static_cast<std::int64_t>(insn_.address().value));
-    case Attribute::size: return value_of(is::number, insn_.length());
+    case Attribute::size:
+      return value_of(is::number, insn_.length());
     case Attribute::offset: {
       const auto offset = context_.offset(insn_.address());
       return offset ? value_of(is::number, static_cast<std::int64_t>(offset->value)) : Value{};
@@ -102,27 +121,39 @@ Value InstructionView::number(Attribute attribute) {
       return k && k->target ? value_of(is::number, static_cast<std::int64_t>(k->target->value))
                             : Value{};
     }
-    default: break;
+    default:
+      break;
   }
   const Details* d = details();
   if (!d) return {};
   switch (attribute) {
-    case Attribute::rex: return value_of(d->encoding.rex);
-    case Attribute::modrm: return value_of(d->encoding.modrm);
-    case Attribute::sib: return value_of(d->encoding.sib);
-    case Attribute::disp8: return value_of(d->encoding.disp8);
-    case Attribute::disp32: return value_of(d->encoding.disp32);
-    case Attribute::imm8: return value_of(d->encoding.imm8);
-    default: return value_of(d->encoding.imm32);
+    case Attribute::rex:
+      return value_of(d->encoding.rex);
+    case Attribute::modrm:
+      return value_of(d->encoding.modrm);
+    case Attribute::sib:
+      return value_of(d->encoding.sib);
+    case Attribute::disp8:
+      return value_of(d->encoding.disp8);
+    case Attribute::disp32:
+      return value_of(d->encoding.disp32);
+    case Attribute::imm8:
+      return value_of(d->encoding.imm8);
+    default:
+      return value_of(d->encoding.imm32);
   }
 }
 
 std::string_view InstructionView::text(Attribute attribute) {
   switch (attribute) {
-    case Attribute::section: return context_.section(insn_.address());
-    case Attribute::symbol: return context_.symbol(insn_.address());
-    case Attribute::mnemonic: return kind() ? kind()->mnemonic : std::string_view();
-    default: break;
+    case Attribute::section:
+      return context_.section(insn_.address());
+    case Attribute::symbol:
+      return context_.symbol(insn_.address());
+    case Attribute::mnemonic:
+      return kind() ? kind()->mnemonic : std::string_view();
+    default:
+      break;
   }
   if (assembly_.empty())
     assembly_ = punster::assembly(bytes(), insn_.address(), syntax_, std::span<char>(buffer_));
@@ -172,9 +203,12 @@ Value InstructionView::operand(Family family, std::uint32_t index) {
   const Operand* found = find(family, index);
   if (!found) return {};
   switch (found->type) {
-    case OperandType::imm: return value_of(is::number, found->value);
-    case OperandType::reg: return value_of(found->reg);
-    case OperandType::mem: break;
+    case OperandType::imm:
+      return value_of(is::number, found->value);
+    case OperandType::reg:
+      return value_of(found->reg);
+    case OperandType::mem:
+      break;
   }
   Value v;
   v.type = is::memory;
@@ -186,18 +220,27 @@ Value InstructionView::field(Family family, std::uint32_t index, Field field) {
   const Operand* found = find(family, index);
   if (!found) return {};
   switch (field) {
-    case Field::type: return value_of(is::operand_type, static_cast<std::int64_t>(found->type));
-    case Field::access: return value_of(is::operand_access, static_cast<std::int64_t>(found->access));
-    case Field::size: return value_of(is::number, found->size);
-    default: break;
+    case Field::type:
+      return value_of(is::operand_type, static_cast<std::int64_t>(found->type));
+    case Field::access:
+      return value_of(is::operand_access, static_cast<std::int64_t>(found->access));
+    case Field::size:
+      return value_of(is::number, found->size);
+    default:
+      break;
   }
   if (found->type != OperandType::mem) return {};
   switch (field) {
-    case Field::base: return value_of(found->base);
-    case Field::index: return value_of(found->index);
-    case Field::scale: return value_of(is::number, found->scale);
-    case Field::displacement: return value_of(is::number, found->displacement);
-    default: return value_of(found->segment);
+    case Field::base:
+      return value_of(found->base);
+    case Field::index:
+      return value_of(found->index);
+    case Field::scale:
+      return value_of(is::number, found->scale);
+    case Field::displacement:
+      return value_of(is::number, found->displacement);
+    default:
+      return value_of(found->segment);
   }
 }
 

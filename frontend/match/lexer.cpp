@@ -11,15 +11,22 @@ namespace {
 
 // Longest first.
 constexpr std::array<std::string_view, 36> punctuation = {
-    "&&", "||", "==", "!=", "<=", ">=", "=~", "!~", "<<", ">>", "(", ")", "[", "]", "{", "}", ",", "=",
-    "<",  ">",  "!",  "+",  "-",  "*",  "/",  "%",  "&",  "|",  "^", "~", ".", ":", "@", "$", "?", ";"};
+    "&&", "||", "==", "!=", "<=", ">=", "=~", "!~", "<<", ">>", "(", ")",
+    "[",  "]",  "{",  "}",  ",",  "=",  "<",  ">",  "!",  "+",  "-", "*",
+    "/",  "%",  "&",  "|",  "^",  "~",  ".",  ":",  "@",  "$",  "?", ";"};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 bool starts_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-bool in_name(char c) { return starts_name(c) || is_digit(c); }
-bool in_symbol(char c) { return in_name(c) || c == '.' || c == '$' || c == '@'; }
+bool in_name(char c) {
+  return starts_name(c) || is_digit(c);
+}
+bool in_symbol(char c) {
+  return in_name(c) || c == '.' || c == '$' || c == '@';
+}
 
 class Lexer {
  public:
@@ -42,7 +49,8 @@ class Lexer {
     return fault_at("bad_expression", text_, position, complaint);
   }
 
-  // Whether an operand may stand here: at the start, behind an operator, an opening bracket or a comma.
+  // Whether an operand may stand here: at the start, behind an operator, an opening bracket or a
+  // comma.
   [[nodiscard]] bool operand_expected() const {
     if (tokens_.empty()) return true;
     const Token& last = tokens_.back();
@@ -89,17 +97,20 @@ class Lexer {
 
   Result<void> number() {
     const auto begin = at_;
-    const int base = text_.substr(at_).starts_with("0x") || text_.substr(at_).starts_with("0X") ? 16 : 10;
+    const int base =
+        text_.substr(at_).starts_with("0x") || text_.substr(at_).starts_with("0X") ? 16 : 10;
     const char* first = text_.data() + at_ + (base == 16 ? 2 : 0);
     std::uint64_t value = 0;
     const auto [end, failed] = std::from_chars(first, text_.data() + text_.size(), value, base);
-    if (failed == std::errc::result_out_of_range) return fault(begin, "a number of more than 64 bits");
+    if (failed == std::errc::result_out_of_range)
+      return fault(begin, "a number of more than 64 bits");
     if (failed != std::errc{}) return fault(begin, "a hexadecimal number needs digits behind 0x");
     at_ = static_cast<std::size_t>(end - text_.data());
     if (at_ < text_.size() && in_name(text_[at_])) {
       if (base == 10)
-        return fault(begin, "not a number; hexadecimal numbers begin with 0x, decimal ones have digits "
-                            "only");
+        return fault(begin,
+                     "not a number; hexadecimal numbers begin with 0x, decimal ones have digits "
+                     "only");
       return fault(at_, "not a hexadecimal digit");
     }
     add(Token::Kind::number, begin, std::string(text_.substr(begin, at_ - begin)),
@@ -155,7 +166,8 @@ class Lexer {
     const auto begin = at_++;
     while (at_ < text_.size() && text_[at_] != '/')
       at_ += text_[at_] == '\\' && at_ + 1 < text_.size() ? 2 : 1;
-    if (at_ >= text_.size()) return fault(begin, "this regular expression is not closed by a slash");
+    if (at_ >= text_.size())
+      return fault(begin, "this regular expression is not closed by a slash");
     add(Token::Kind::regex, begin, std::string(text_.substr(begin + 1, at_ - begin - 1)));
     ++at_;
     return success();
@@ -168,6 +180,8 @@ class Lexer {
 
 }  // namespace
 
-Result<std::vector<Token>> tokenise(std::string_view expression) { return Lexer(expression).run(); }
+Result<std::vector<Token>> tokenise(std::string_view expression) {
+  return Lexer(expression).run();
+}
 
 }  // namespace punster

@@ -14,8 +14,8 @@ namespace punster {
 struct Token {
   enum class Kind : std::uint8_t {
     end,
-    name,    // true, asm, rax, and, in, ...
-    path,    // a name with dots in front or within, where an operand stands: .text, .text.end
+    name,  // true, asm, rax, and, in, ...
+    path,  // a name with dots in front or within, where an operand stands: .text, .text.end
     number,
     string,  // text without quotes and escapes
     regex,   // text between the slashes
@@ -32,8 +32,8 @@ struct Token {
   }
 };
 
-/// The tokens of `expression`, with one of kind `end` last. A slash begins a regular expression where an
-/// operand may stand, and divides elsewhere; likewise &. Errors: see match.h.
+/// The tokens of `expression`, with one of kind `end` last. A slash begins a regular expression
+/// where an operand may stand, and divides elsewhere; likewise &. Errors: see match.h.
 [[nodiscard]] Result<std::vector<Token>> tokenise(std::string_view expression);
 
 }  // namespace punster

@@ -1,15 +1,16 @@
 // Matching runs once for every instruction of the binary: 635,000 times for git, 30 million for a
-// browser. So an expression is compiled once into a flat tree, and each instruction is decoded only as
-// far as the tree asks, left to right: `true` and `addr in "sites.csv"` decode nothing, `jmp` looks at
-// the opcode bytes before it pays for a decoder, and only `asm` formats text. Write the cheap test
-// first: `jcc and asm =~ /.../` formats conditional jumps only.
+// browser. So an expression is compiled once into a flat tree, and each instruction is decoded only
+// as far as the tree asks, left to right: `true` and `addr in "sites.csv"` decode nothing, `jmp`
+// looks at the opcode bytes before it pays for a decoder, and only `asm` formats text. Write the
+// cheap test first: `jcc and asm =~ /.../` formats conditional jumps only.
 //
-// Measured over git's 634,858 instructions on one core: see tests/unit/match/speed.cpp, which prints
-// the figures.
+// Measured over git's 634,858 instructions on one core: see tests/unit/match/speed.cpp, which
+// prints the figures.
 
 #include "frontend/match/match.h"
 
 #include <algorithm>
+#include <cassert>
 #include <map>
 #include <memory>
 
@@ -22,37 +23,71 @@ namespace {
 
 using Op = Node::Op;
 
-bool is_number(const Value& v) { return v.type & (is::condition | is::number); }
+bool is_number(const Value& v) {
+  return v.type & (is::condition | is::number);
+}
 
 bool same(const Value& a, const Value& b) {
   if (is_number(a) && is_number(b)) return a.number == b.number;
   if (a.type != b.type) return false;
   switch (a.type) {
-    case is::text: return a.text == b.text;
-    case is::reg: return a.reg == b.reg;
-    case is::memory: return same_memory(*a.memory, *b.memory);
-    default: return a.number == b.number;
+    case is::text:
+      return a.text == b.text;
+    case is::reg:
+      return a.reg == b.reg;
+    case is::memory:
+      return same_memory(*a.memory, *b.memory);
+    default:
+      return a.number == b.number;
   }
 }
 
+// The instruction and its neighbours, decoded as far as any of the programs has asked.
+class Views {
+ public:
+  Views(const Insn& insn, const MatchContext& context, Syntax syntax)
+      : context_(context), syntax_(syntax), here_(insn, context, syntax) {}
+
+  [[nodiscard]] InstructionView& here() { return here_; }
+  // Null when there is no such instruction.
+  [[nodiscard]] InstructionView* at(std::int32_t steps) {
+    if (steps == 0) return &here_;
+    auto& other = others_[steps];
+    if (!other)
+      if (const auto insn = context_.neighbour(here_.insn(), steps))
+        other = std::make_unique<InstructionView>(*insn, context_, syntax_);
+    return other.get();
+  }
+
+ private:
+  const MatchContext& context_;
+  const Syntax syntax_;
+  InstructionView here_;
+  std::map<std::int32_t, std::unique_ptr<InstructionView>> others_;
+};
+
 class Evaluation {
  public:
-  Evaluation(const Match::Program& program, const Insn& insn, const MatchContext& context)
-      : program_(program), context_(context), view_(insn, context, program.syntax) {}
+  Evaluation(const Match::Program& program, Views& views) : program_(program), views_(views) {}
 
   bool holds(std::uint32_t id) {
     const Node& node = program_.nodes[id];
     switch (node.op) {
-      case Op::both: return holds(node.a) && holds(node.b);
-      case Op::either: return holds(node.a) || holds(node.b);
-      case Op::invert: return !holds(node.a);
-      case Op::is_defined: return value(node.a).defined();
+      case Op::both:
+        return holds(node.a) && holds(node.b);
+      case Op::either:
+        return holds(node.a) || holds(node.b);
+      case Op::invert:
+        return !holds(node.a);
+      case Op::is_defined:
+        return value(node.a).defined();
       case Op::equal:
       case Op::different:
       case Op::less:
       case Op::less_equal:
       case Op::greater:
-      case Op::greater_equal: return compare(node);
+      case Op::greater_equal:
+        return compare(node);
       case Op::matches:
       case Op::mismatches: {
         const Value v = value(node.a);
@@ -65,8 +100,10 @@ class Evaluation {
         return is_number(v) &&
                std::binary_search(set.begin(), set.end(), static_cast<std::uint64_t>(v.number));
       }
-      case Op::in_list: return in_list(node);
-      case Op::in_registers: return in_registers(node);
+      case Op::in_list:
+        return in_list(node);
+      case Op::in_registers:
+        return in_registers(node);
       default: {
         const Value v = value(id);
         return is_number(v) && v.number != 0;
@@ -75,31 +112,28 @@ class Evaluation {
   }
 
  private:
-  // Null when there is no such instruction.
-  InstructionView* view(std::int32_t steps) {
-    if (steps == 0) return &view_;
-    auto& other = others_[steps];
-    if (!other) {
-      const auto insn = context_.neighbour(view_.insn(), steps);
-      if (insn) other = std::make_unique<InstructionView>(*insn, context_, program_.syntax);
-    }
-    return other.get();
-  }
-
   Value value(std::uint32_t id) {
     const Node& node = program_.nodes[id];
     if (node.op == Op::constant) return program_.constants[node.a];
-    InstructionView* v = view(node.steps);
+    InstructionView* v = views_.at(node.steps);
     switch (node.op) {
-      case Op::attribute: return v ? v->attribute(node.attribute) : Value{};
-      case Op::byte: return v ? v->byte(node.a) : Value{};
-      case Op::family_count: return v ? v->family_count(node.family) : Value{};
-      case Op::operand: return v ? v->operand(node.family, node.a) : Value{};
-      case Op::field: return v ? v->field(node.family, node.a, node.field) : Value{};
-      case Op::static_address: return v ? v->static_address(node.family, node.a) : Value{};
-      case Op::cell: return cell(program_.tables[node.b], node.a);
+      case Op::attribute:
+        return v ? v->attribute(node.attribute) : Value{};
+      case Op::byte:
+        return v ? v->byte(node.a) : Value{};
+      case Op::family_count:
+        return v ? v->family_count(node.family) : Value{};
+      case Op::operand:
+        return v ? v->operand(node.family, node.a) : Value{};
+      case Op::field:
+        return v ? v->field(node.family, node.a, node.field) : Value{};
+      case Op::static_address:
+        return v ? v->static_address(node.family, node.a) : Value{};
+      case Op::cell:
+        return cell(program_.tables[node.b], node.a);
       case Op::negate:
-      case Op::complement: return arithmetic(node, value(node.a), value(node.a));
+      case Op::complement:
+        return arithmetic(node, value(node.a), value(node.a));
       case Op::add:
       case Op::subtract:
       case Op::multiply:
@@ -109,7 +143,8 @@ class Evaluation {
       case Op::bit_or:
       case Op::bit_xor:
       case Op::shift_left:
-      case Op::shift_right: return arithmetic(node, value(node.a), value(node.b));
+      case Op::shift_right:
+        return arithmetic(node, value(node.a), value(node.b));
       default: {
         Value result;
         result.type = is::condition;
@@ -120,7 +155,7 @@ class Evaluation {
   }
 
   Value cell(const Table& table, std::uint32_t column) {
-    const auto row = table.find(view_.insn().address().value);
+    const auto row = table.find(views_.here().insn().address().value);
     if (row == table.end() || column >= row->second.size()) return {};
     const Cell& cell = row->second[column];
     Value v;
@@ -137,19 +172,40 @@ class Evaluation {
   // 64-bit, wrapping, as the processor does it; division by zero is undefined.
   static Value arithmetic(const Node& node, const Value& left, const Value& right) {
     if (!is_number(left) || !is_number(right)) return {};
-    const auto a = static_cast<std::uint64_t>(left.number), b = static_cast<std::uint64_t>(right.number);
+    const auto a = static_cast<std::uint64_t>(left.number),
+               b = static_cast<std::uint64_t>(right.number);
     std::uint64_t result = 0;
     switch (node.op) {
-      case Op::negate: result = 0 - a; break;
-      case Op::complement: result = ~a; break;
-      case Op::add: result = a + b; break;
-      case Op::subtract: result = a - b; break;
-      case Op::multiply: result = a * b; break;
-      case Op::bit_and: result = a & b; break;
-      case Op::bit_or: result = a | b; break;
-      case Op::bit_xor: result = a ^ b; break;
-      case Op::shift_left: result = b < 64 ? a << b : 0; break;
-      case Op::shift_right: result = b < 64 ? a >> b : 0; break;
+      case Op::negate:
+        result = 0 - a;
+        break;
+      case Op::complement:
+        result = ~a;
+        break;
+      case Op::add:
+        result = a + b;
+        break;
+      case Op::subtract:
+        result = a - b;
+        break;
+      case Op::multiply:
+        result = a * b;
+        break;
+      case Op::bit_and:
+        result = a & b;
+        break;
+      case Op::bit_or:
+        result = a | b;
+        break;
+      case Op::bit_xor:
+        result = a ^ b;
+        break;
+      case Op::shift_left:
+        result = b < 64 ? a << b : 0;
+        break;
+      case Op::shift_right:
+        result = b < 64 ? a >> b : 0;
+        break;
       case Op::divide:
       case Op::modulo:
         if (right.number == 0) return {};
@@ -159,7 +215,8 @@ class Evaluation {
           result = static_cast<std::uint64_t>(node.op == Op::divide ? left.number / right.number
                                                                     : left.number % right.number);
         break;
-      default: break;
+      default:
+        break;
     }
     Value v;
     v.type = is::number;
@@ -176,10 +233,14 @@ class Evaluation {
     if (node.op == Op::different) return !same(a, b);
     if (!is_number(a) || !is_number(b)) return false;
     switch (node.op) {
-      case Op::less: return a.number < b.number;
-      case Op::less_equal: return a.number <= b.number;
-      case Op::greater: return a.number > b.number;
-      default: return a.number >= b.number;
+      case Op::less:
+        return a.number < b.number;
+      case Op::less_equal:
+        return a.number <= b.number;
+      case Op::greater:
+        return a.number > b.number;
+      default:
+        return a.number >= b.number;
     }
   }
 
@@ -205,25 +266,28 @@ class Evaluation {
   }
 
   const Match::Program& program_;
-  const MatchContext& context_;
-  InstructionView view_;
-  std::map<std::int32_t, std::unique_ptr<InstructionView>> others_;
+  Views& views_;
 };
 
 // Whether the tree below `id` is true without asking anything.
 bool constantly_true(const Match::Program& program, std::uint32_t id) {
   const Node& node = program.nodes[id];
   switch (node.op) {
-    case Op::constant: return program.constants[node.a].number != 0;
-    case Op::both: return constantly_true(program, node.a) && constantly_true(program, node.b);
-    case Op::either: return constantly_true(program, node.a) || constantly_true(program, node.b);
-    default: return false;
+    case Op::constant:
+      return program.constants[node.a].number != 0;
+    case Op::both:
+      return constantly_true(program, node.a) && constantly_true(program, node.b);
+    case Op::either:
+      return constantly_true(program, node.a) || constantly_true(program, node.b);
+    default:
+      return false;
   }
 }
 
 }  // namespace
 
-Match::Match(std::vector<std::shared_ptr<const Program>> programs) : programs_(std::move(programs)) {
+Match::Match(std::vector<std::shared_ptr<const Program>> programs)
+    : programs_(std::move(programs)) {
   std::erase_if(programs_, [](const auto& p) { return constantly_true(*p, p->root); });
 }
 
@@ -240,11 +304,16 @@ Match Match::all_of(std::span<const Match> matches) {
 }
 
 bool Match::matches(const Insn& insn, const MatchContext& context) const {
-  for (const auto& program : programs_)
-    if (!Evaluation(*program, insn, context).holds(program->root)) return false;
-  return true;
+  if (programs_.empty()) return true;
+  Views views(insn, context, programs_.front()->syntax);
+  return std::all_of(programs_.begin(), programs_.end(), [&](const auto& program) {
+    assert(program->syntax == programs_.front()->syntax);
+    return Evaluation(*program, views).holds(program->root);
+  });
 }
 
-bool Match::always() const { return programs_.empty(); }
+bool Match::always() const {
+  return programs_.empty();
+}
 
 }  // namespace punster

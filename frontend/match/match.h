@@ -5,8 +5,8 @@
 //   for (const Insn& insn : code_map.instructions)
 //     if (match.matches(insn, context)) ...
 //
-// The language is described in README.md beside this file. Errors have the kind "bad_expression"; their
-// message holds the expression and a caret line below it, `where` is "column N" (from 1).
+// The language is described in README.md beside this file. Errors have the kind "bad_expression";
+// their message holds the expression and a caret line below it, `where` is "column N" (from 1).
 
 #pragma once
 
@@ -54,7 +54,8 @@ class Match {
  public:
   /// Reads the CSV and JSON files that the expression names.
   static Result<Match> parse(std::string_view expression, const MatchOptions& options = {});
-  /// Several -M before one -P: all must match. None at all: everything matches.
+  /// Several -M before one -P: all must match. None at all: everything matches. Precondition: all
+  /// were parsed for the same syntax.
   static Match all_of(std::span<const Match> matches);
 
   [[nodiscard]] bool matches(const Insn& insn, const MatchContext& context) const;

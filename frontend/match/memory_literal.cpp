@@ -27,8 +27,8 @@ class Reader {
   std::optional<Register> reg() {
     if (!take('%')) return std::nullopt;
     std::size_t length = 0;
-    while (length < text_.size() &&
-           ((text_[length] >= 'a' && text_[length] <= 'z') || (text_[length] >= '0' && text_[length] <= '9')))
+    while (length < text_.size() && ((text_[length] >= 'a' && text_[length] <= 'z') ||
+                                     (text_[length] >= '0' && text_[length] <= '9')))
       ++length;
     const auto found = register_named(text_.substr(0, length));
     text_.remove_prefix(length);
@@ -83,7 +83,8 @@ std::optional<Operand> parse_memory_literal(std::string_view text, unsigned bits
       mem.scale = 1;
       if (in.take(',')) {
         const auto scale = in.number();
-        if (!scale || (*scale != 1 && *scale != 2 && *scale != 4 && *scale != 8)) return std::nullopt;
+        if (!scale || (*scale != 1 && *scale != 2 && *scale != 4 && *scale != 8))
+          return std::nullopt;
         mem.scale = static_cast<std::uint8_t>(*scale);
       }
     }

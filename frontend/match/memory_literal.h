@@ -9,11 +9,12 @@
 
 namespace punster {
 
-/// Parses AT&T syntax, "[%seg:][disp][(base[,index[,scale]])]" with decimal or 0x numbers. The operand's
-/// access is none. Nothing on any other text.
+/// Parses AT&T syntax, "[%seg:][disp][(base[,index[,scale]])]" with decimal or 0x numbers. The
+/// operand's access is none. Nothing on any other text.
 [[nodiscard]] std::optional<Operand> parse_memory_literal(std::string_view text, unsigned bits);
 
-/// Whether two memory operands name the same bytes in the same words; what is done there may differ.
+/// Whether two memory operands name the same bytes in the same words; what is done there may
+/// differ.
 [[nodiscard]] bool same_memory(const Operand& a, const Operand& b);
 
 }  // namespace punster

@@ -7,10 +7,11 @@
 //                      | ["not"] "in" ( set | "FILE" | register set ) ]
 //                | set "in" register set
 //   sum         := binary operators by rising precedence: | , ^ , & , << >> , + - , * / div % mod
-//   operand     := number | "text" | register | enumeration | mem64<...> | &symbol | attribute | ...
+//   operand     := number | "text" | register | enumeration | mem64<...> | &symbol | attribute |
+//   ...
 //
-// Types are checked here, not while matching: what can never be true is a mistake of the user, and is
-// reported with a caret while there is somebody to read it.
+// Types are checked here, not while matching: what can never be true is a mistake of the user, and
+// is reported with a caret while there is somebody to read it.
 
 #pragma once
 

@@ -1,17 +1,17 @@
-// Payloads run between two arbitrary instructions of somebody else's program. So they change nothing
-// that it can see: no general register, no flag, no vector state, nothing in the 128 bytes below rsp
-// (the red zone of the System V ABI), no errno. They may run in a signal handler, on a small alternate
-// stack, between vfork and exec, or before the first relocation is applied; hence no calls, no locks,
-// no thread-local storage.
+// Payloads run between two arbitrary instructions of somebody else's program. So they change
+// nothing that it can see: no general register, no flag, no vector state, nothing in the 128 bytes
+// below rsp (the red zone of the System V ABI), no errno. They may run in a signal handler, on a
+// small alternate stack, between vfork and exec, or before the first relocation is applied; hence
+// no calls, no locks, no thread-local storage.
 //
-// Below the red zone the kernel may write a signal frame at any moment, therefore rsp moves first (by
-// lea, which leaves the flags alone) and only then registers are saved.
+// Below the red zone the kernel may write a signal frame at any moment, therefore rsp moves first
+// (by lea, which leaves the flags alone) and only then registers are saved.
 //
-// Flags cost most: pushf and popf take some 20 cycles. `count` needs no flag, because lea can add one.
-// `count(atomic)` cannot avoid them (every locked instruction writes them), so it keeps SF ZF AF PF CF
-// by lahf and OF by seto; adding 0x7f to a byte that is 1 overflows, to one that is 0 does not, and
-// brings OF back before sahf brings back the rest. `print` gets them back from the kernel: the syscall
-// instruction saves rflags in r11, and the return from the system call restores them.
+// Flags cost most: pushf and popf take some 20 cycles. `count` needs no flag, because lea can add
+// one. `count(atomic)` cannot avoid them (every locked instruction writes them), so it keeps SF ZF
+// AF PF CF by lahf and OF by seto; adding 0x7f to a byte that is 1 overflows, to one that is 0 does
+// not, and brings OF back before sahf brings back the rest. `print` gets them back from the kernel:
+// the syscall instruction saves rflags in r11, and the return from the system call restores them.
 
 #include "frontend/match/payloads.h"
 
@@ -20,8 +20,12 @@
 namespace punster {
 namespace {
 
-Json rel32(const char* name) { return {{"rel32", name}}; }
-Json int32(const char* name) { return {{"int32", name}}; }
+Json rel32(const char* name) {
+  return {{"rel32", name}};
+}
+Json int32(const char* name) {
+  return {{"int32", name}};
+}
 
 Payload count() {
   return {
@@ -74,8 +78,8 @@ Payload print() {
   };
 }
 
-// Ends all threads. Where a filter forbids even that, ud2 stops the program instead of letting it run
-// on with wrong registers.
+// Ends all threads. Where a filter forbids even that, ud2 stops the program instead of letting it
+// run on with wrong registers.
 Payload exit_group(int status) {
   return {
       {{0xbf, {{"int32", status}}}, "mov ${status},%edi"},
@@ -89,12 +93,18 @@ Payload exit_group(int status) {
 
 Payload payload_of(const Action& action) {
   switch (action.kind()) {
-    case ActionKind::count: return count();
-    case ActionKind::count_atomic: return count_atomic();
-    case ActionKind::print: return print();
-    case ActionKind::breakpoint: return {{{0xcc}, "int3"}};
-    case ActionKind::exit: return exit_group(action.exit_status());
-    default: return {};
+    case ActionKind::count:
+      return count();
+    case ActionKind::count_atomic:
+      return count_atomic();
+    case ActionKind::print:
+      return print();
+    case ActionKind::breakpoint:
+      return {{{0xcc}, "int3"}};
+    case ActionKind::exit:
+      return exit_group(action.exit_status());
+    default:
+      return {};
   }
 }
 

@@ -9,7 +9,8 @@
 
 namespace punster {
 
-/// One instruction of a payload in the template language, and what it reads as: bytes, holes such as
+/// One instruction of a payload in the template language, and what it reads as: bytes, holes such
+/// as
 /// {"rel32": "$counter"}, and the assembly. A hole stands in the text as {counter}.
 struct PayloadLine {
   std::vector<Json> code;

@@ -15,13 +15,38 @@ namespace punster {
 
 enum class Attribute : std::uint8_t {
   // conditions
-  jmp, jcc, call, ret, syscall, x87, mmx, sse, avx, avx2, avx512,
+  jmp,
+  jcc,
+  call,
+  ret,
+  syscall,
+  x87,
+  mmx,
+  sse,
+  avx,
+  avx2,
+  avx512,
   // text
-  assembly, mnemonic, section, symbol,
+  assembly,
+  mnemonic,
+  section,
+  symbol,
   // numbers
-  addr, offset, size, target, rex, modrm, sib, disp8, disp32, imm8, imm32,
+  addr,
+  offset,
+  size,
+  target,
+  rex,
+  modrm,
+  sib,
+  disp8,
+  disp32,
+  imm8,
+  imm32,
   // sets of registers
-  regs, reads, writes,
+  regs,
+  reads,
+  writes,
 };
 
 /// Which operands op[i], src[i], ... count.
@@ -41,7 +66,7 @@ inline constexpr Types undefined = 0, condition = 1, number = 2, text = 4, reg =
 struct Value {
   Types type = is::undefined;
   Register reg;
-  std::int64_t number = 0;          // also of conditions, operand types and accesses
+  std::int64_t number = 0;  // also of conditions, operand types and accesses
   std::string_view text;
   const Operand* memory = nullptr;
   const RegisterSet* registers = nullptr;
@@ -58,15 +83,33 @@ struct Node {
     field,           // `field` of operand a of `family`
     static_address,  // where memory operand a of `family` lies
     cell,            // column a of tables[b] in the instruction's row
-    negate, complement,                                                        // of node a
-    add, subtract, multiply, divide, modulo, bit_and, bit_or, bit_xor, shift_left, shift_right,
-    equal, different, less, less_equal, greater, greater_equal,                // of nodes a and b
-    matches, mismatches,  // node a against regexes[b]
-    in_numbers,           // node a in number_sets[b]
-    in_list,              // node a equal to, or matched by, one of the nodes in lists[b]
-    in_registers,         // every register of the nodes in lists[a] in the set that is node b
-    both, either, invert, // and, or, not
-    is_defined,           // node a
+    negate,
+    complement,  // of node a
+    add,
+    subtract,
+    multiply,
+    divide,
+    modulo,
+    bit_and,
+    bit_or,
+    bit_xor,
+    shift_left,
+    shift_right,
+    equal,
+    different,
+    less,
+    less_equal,
+    greater,
+    greater_equal,  // of nodes a and b
+    matches,
+    mismatches,    // node a against regexes[b]
+    in_numbers,    // node a in number_sets[b]
+    in_list,       // node a equal to, or matched by, one of the nodes in lists[b]
+    in_registers,  // every register of the nodes in lists[a] in the set that is node b
+    both,
+    either,
+    invert,      // and, or, not
+    is_defined,  // node a
   } op = Op::constant;
   Attribute attribute{};
   Family family{};

@@ -3,12 +3,13 @@
 // instruction and more. Match expressions ask only whether the whole text matches, so we do what
 // K. Thompson ("Regular expression search algorithm", CACM 1968) did: build a nondeterministic
 // automaton from the pattern (regex_compiler.cpp), and make it deterministic once, before the first
-// instruction. A match then is one table look-up a byte: about 40 ns for a typical line of assembly.
+// instruction. A match then is one table look-up a byte: about 40 ns for a typical line of
+// assembly.
 //
 // Two refinements. Bytes that no part of the pattern tells apart share a column of the table, which
 // keeps it in the cache: typical patterns need 5 to 15 columns instead of 256. And where the
-// deterministic automaton would explode (/.*a.{20}/ has a million states), we stop at `max_states` and
-// follow the set of nondeterministic states instead, slower but still linear in the text.
+// deterministic automaton would explode (/.*a.{20}/ has a million states), we stop at `max_states`
+// and follow the set of nondeterministic states instead, slower but still linear in the text.
 
 #include "frontend/match/regex.h"
 
@@ -79,8 +80,8 @@ void Regex::determinise() {
   std::vector<States> todo = {States{}, start};
   next_.assign(class_count_, 0);
   accepting_ = {false, accepts({start_}, true)};
-  // The start state gets its own number even if a later set of states equals it: only at the begin of
-  // the text does `^` hold.
+  // The start state gets its own number even if a later set of states equals it: only at the begin
+  // of the text does `^` hold.
   for (std::size_t state = 1; state < todo.size(); ++state) {
     const States from = todo[state];
     for (unsigned c = 0; c < class_count_; ++c) {

@@ -1,7 +1,7 @@
-// From a pattern to Thompson's automaton, by recursive descent. Fragments are built back to front: each
-// production is told which state comes after it and returns the state to enter it by, so nothing is
-// ever patched up. Repetition needs its operand several times, therefore the pattern is parsed into a
-// small tree first.
+// From a pattern to Thompson's automaton, by recursive descent. Fragments are built back to front:
+// each production is told which state comes after it and returns the state to enter it by, so
+// nothing is ever patched up. Repetition needs its operand several times, therefore the pattern is
+// parsed into a small tree first.
 
 #include <cassert>
 #include <charconv>
@@ -33,13 +33,20 @@ std::bitset<256> range(unsigned lo, unsigned hi) {
 // The set that `\d`, `\w` or `\s` names, or nothing.
 std::optional<std::bitset<256>> named_set(char c) {
   switch (c) {
-    case 'd': return range('0', '9');
-    case 'D': return ~range('0', '9');
-    case 'w': return range('0', '9') | range('a', 'z') | range('A', 'Z') | range('_', '_');
-    case 'W': return ~*named_set('w');
-    case 's': return range('\t', '\r') | range(' ', ' ');
-    case 'S': return ~*named_set('s');
-    default: return std::nullopt;
+    case 'd':
+      return range('0', '9');
+    case 'D':
+      return ~range('0', '9');
+    case 'w':
+      return range('0', '9') | range('a', 'z') | range('A', 'Z') | range('_', '_');
+    case 'W':
+      return ~*named_set('w');
+    case 's':
+      return range('\t', '\r') | range(' ', ' ');
+    case 'S':
+      return ~*named_set('s');
+    default:
+      return std::nullopt;
   }
 }
 
@@ -243,9 +250,12 @@ class RegexCompiler {
   std::uint32_t emit(const Tree& tree, std::uint32_t after) {
     if (regex_->nodes_.size() > max_nodes) return after;
     switch (tree.kind) {
-      case Tree::Kind::nothing: return after;
-      case Tree::Kind::begin: return node(Regex::Node::Kind::at_begin, after);
-      case Tree::Kind::end: return node(Regex::Node::Kind::at_end, after);
+      case Tree::Kind::nothing:
+        return after;
+      case Tree::Kind::begin:
+        return node(Regex::Node::Kind::at_begin, after);
+      case Tree::Kind::end:
+        return node(Regex::Node::Kind::at_end, after);
       case Tree::Kind::set:
         return node(Regex::Node::Kind::consume, after, Regex::none, set_number(tree.set));
       case Tree::Kind::sequence:
@@ -258,7 +268,8 @@ class RegexCompiler {
           entry = node(Regex::Node::Kind::epsilon, emit(tree.parts[i], after), entry);
         return entry;
       }
-      case Tree::Kind::repeat: break;
+      case Tree::Kind::repeat:
+        break;
     }
     const Tree& operand = tree.parts.front();
     if (tree.most) {
@@ -281,6 +292,8 @@ class RegexCompiler {
   Regex* regex_ = nullptr;
 };
 
-Result<Regex> Regex::compile(std::string_view pattern) { return RegexCompiler(pattern).compile(); }
+Result<Regex> Regex::compile(std::string_view pattern) {
+  return RegexCompiler(pattern).compile();
+}
 
 }  // namespace punster
