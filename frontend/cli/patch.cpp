@@ -62,7 +62,8 @@ class PatchRun {
     // From here on it is settled what is to be done; nothing was started or written.
     if (selection.sites.empty()) return without_sites(subject);
 
-    PUNSTER_TRY(prepare_counters(selection));
+    const std::vector<Vaddr> counted = selection.counted();
+    name_counters(!counted.empty());
     const auto transfer_start = Clock::now();
     PUNSTER_TRY(Client client, Client::start(options_.backend, [this](const Progress& p) {
       bar_.show(p.phase, p.done, p.total);
@@ -76,6 +77,9 @@ class PatchRun {
     PUNSTER_TRY(auto statistics, emitted(client));
     set_statistics(std::move(statistics));
     PUNSTER_TRY(write_sites(client, subject, selection));
+    if (!counted.empty()) {
+      PUNSTER_TRY(SharedCounters::create(draft_name(report_.counters), counted));
+    }
     // From here on nothing can fail but the renaming of drafts.
     PUNSTER_TRY(keep());
     report_.status = report_.backend.failed != 0 ? "partial" : "ok";
@@ -112,15 +116,10 @@ class PatchRun {
     return success();
   }
 
-  Result<void> prepare_counters(const Selection& selection) {
-    const std::vector<Vaddr> counted = selection.counted();
-    if (counted.empty()) return success();
-    {
-      const std::lock_guard lock(report_mutex_);
-      report_.counters = absolute_path(options_.counters.value_or(options_.output + ".counts"));
-    }
-    PUNSTER_TRY(SharedCounters::create(draft_name(report_.counters), counted));
-    return success();
+  void name_counters(bool any) {
+    if (!any) return;
+    const std::lock_guard lock(report_mutex_);
+    report_.counters = absolute_path(options_.counters.value_or(options_.output + ".counts"));
   }
 
   /// The backend writes to the draft's name; its messages shall name the file the user named.

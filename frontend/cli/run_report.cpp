@@ -70,7 +70,6 @@ Json to_json(const RunReport& report) {
                    {"build_id", text_or_null(report.input_build_id)},
                    {"bytes", report.input_bytes}};
   json["output"] = {{"path", report.output}, {"bytes", backend.output_bytes}};
-  json["counters"] = text_or_null(report.counters);
   json["kind"] = text_or_null(report.kind);
   json["layout"] = backend.layout;
   json["raised_by"] = to_hex(Vaddr{backend.raised_by});
