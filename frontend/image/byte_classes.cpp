@@ -45,13 +45,33 @@ bool all_zero(std::span<const std::uint8_t> bytes) {
   return true;
 }
 
-void classify_unclaimed(const Region& region, std::size_t lo, std::size_t hi, RangeList& ranges) {
+// Fill between the blocks of one function is instructions of that function.
+void classify_inner_padding(const Region& region, std::size_t lo, std::size_t hi, CodeMap& map,
+                            RangeList& ranges) {
+  for (std::size_t at = lo; at < hi;) {
+    const unsigned length = region.decode(at).length;
+    map.instructions.emplace_back(region.address(at), length);
+    at += length;
+  }
+  const AddressRange range{region.address(lo), region.address(hi)};
+  map.unreached.push_back(range);
+  ranges.add(range, ByteClass::code, "fill inside a function");
+}
+
+void classify_unclaimed(const Region& region, std::size_t lo, std::size_t hi, CodeMap& map,
+                        RangeList& ranges) {
   const auto range = [&](std::size_t from, std::size_t to) {
     return AddressRange{region.address(from), region.address(to)};
   };
   const bool zeros = region.bytes_from(lo)[0] == 0;
   const std::size_t padding = padding_at(region, lo, hi);
-  ranges.add(range(lo, lo + padding), ByteClass::padding, zeros ? "zeros" : "nop padding");
+  const bool inner = padding > 0 && !zeros && region.is_covered(lo) && !region.is_boundary(lo) &&
+                     lo + padding == hi && hi < region.size() && !region.is_boundary(hi) &&
+                     region.bytes_from(lo)[0] != 0xcc;
+  if (inner)
+    classify_inner_padding(region, lo, hi, map, ranges);
+  else
+    ranges.add(range(lo, lo + padding), ByteClass::padding, zeros ? "zeros" : "nop padding");
   lo += padding;
   std::size_t data = lo;
   while (data < hi && !region.is_data(data))
@@ -120,7 +140,7 @@ void classify(const Region& region, CodeMap& map) {
     std::size_t end = at;
     while (end < region.size() && region.is_free(end))
       ++end;
-    classify_unclaimed(region, at, end, ranges);
+    classify_unclaimed(region, at, end, map, ranges);
     at = end;
   }
 }

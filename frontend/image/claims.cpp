@@ -36,7 +36,7 @@ void Region::claim(std::size_t at, unsigned length, Evidence evidence) {
                                          static_cast<std::uint8_t>(evidence));
 }
 
-void Region::dispute(std::size_t at, unsigned length) {
+void Region::dispute(std::size_t at, std::size_t length) {
   for (std::size_t i = at; i < at + length && i < size(); ++i)
     state_[i] |= disputed;
 }

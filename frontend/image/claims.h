@@ -70,7 +70,7 @@ class Region {
   void set_boundary(std::size_t at) { state_[at] |= boundary; }
   // Overlapping decodes of equal evidence: the bytes become doubt.
   [[nodiscard]] bool is_disputed(std::size_t at) const { return state_[at] & disputed; }
-  void dispute(std::size_t at, unsigned length);
+  void dispute(std::size_t at, std::size_t length);
   // Read by proven code, or named as an object.
   [[nodiscard]] bool is_data(std::size_t at) const { return state_[at] & data; }
   void set_data(std::size_t at) { state_[at] |= data; }

@@ -146,33 +146,30 @@ class Analysis {
     }
   }
 
-  // Trials breed hints, and better statistics; goes on until nothing is left to try.
+  // Trials breed hints, and better statistics. What was refused is tried again as long as the file's
+  // known code doubles in between, which happens in small files without unwind entries.
   void try_hints() {
-    for (bool more = true; more;) {
-      more = false;
-      judge_taken_addresses();
+    std::vector<Hint> refused;
+    for (std::uint64_t learned_from = 0; findings_.instructions >= 2 * learned_from;) {
+      learned_from = findings_.instructions + 1;
       const Likelihood likelihood(findings_);
       Trials trials(image_, claims_, findings_, descent_, likelihood);
-      const std::uint64_t learned_from = findings_.instructions;
-      std::vector<Hint> refused;
-      while (!findings_.hints.empty() && findings_.instructions < 2 * learned_from + 1000) {
+      findings_.hints.insert(findings_.hints.end(), refused.begin(), refused.end());
+      refused.clear();
+      judge_taken_addresses();
+      while (!findings_.hints.empty()) {
         std::vector<Hint> hints;
         hints.swap(findings_.hints);
-        std::ranges::stable_sort(hints, [](const Hint& a, const Hint& b) {
+        std::ranges::sort(hints, [](const Hint& a, const Hint& b) {
           return std::tie(a.evidence, a.address) < std::tie(b.evidence, b.address);
         });
-        for (const Hint& hint : hints) {
-          if (trials.attempt(hint))
-            more = true;
-          else if (const Spot spot = claims_.find(hint.address);
-                   spot && spot.region->is_free(spot.at))
+        for (const Hint& hint : hints)
+          if (trials.attempt(hint) == Verdict::refused)
             refused.push_back(hint);
-        }
         descend();
+        judge_taken_addresses();
       }
-      findings_.hints.insert(findings_.hints.end(), refused.begin(), refused.end());
     }
-    findings_.hints.clear();
   }
 
   void judge_taken_addresses() {
@@ -205,13 +202,14 @@ class Analysis {
           while (hi < region.size() && region.is_free(hi))
             ++hi;
           const std::size_t start = at + padding_at(region, at, hi);
-          if (start < hi && trials.attempt({region.address(start), Evidence::gap}))
-            more = true;
+          if (start < hi)
+            more |= trials.attempt({region.address(start), Evidence::gap}) == Verdict::accepted;
           at = hi;
         }
       }
       descend();
-      try_hints();
+      if (more)
+        try_hints();
     }
   }
 

@@ -25,6 +25,9 @@ struct CodeMap {
   std::vector<Insn> instructions;
   /// Ascending, disjoint, and together exactly the code sections.
   std::vector<ClassRange> ranges;
+  /// No-operations inside functions that no flow reaches, as whole instructions: they count as code
+  /// and stand in `instructions`, but whoever does not patch them may use their bytes like padding.
+  std::vector<AddressRange> unreached;
   Bytes text, code, data, padding, doubt;  // text = code + data + padding + doubt
 
   /// The instruction that starts at `address`, or nullptr. O(log n).

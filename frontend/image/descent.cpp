@@ -21,36 +21,46 @@ void Descent::run() {
 
 void Descent::follow(Spot spot, Evidence evidence) {
   Region& region = *spot.region;
+  targets_.clear();
+  std::size_t unsure = spot.at;  // what stands from here to the end of the path is garbage if the path is
+  const auto leave = [&] {
+    for (const Vaddr target : targets_)
+      work_.push_back({target, evidence});
+  };
   for (std::size_t at = spot.at; at < region.size();) {
     if (region.is_start(at))
-      return;
+      return leave();
     const FlowInfo info = region.decode(at);
     // Zeros decode, but nobody writes `add %al,(%rax)`: the path has left the code.
-    if (info.kind == FlowKind::invalid || is_add_zero({&region, at}))
+    if (info.kind == FlowKind::invalid || is_add_zero({&region, at})) {
+      region.dispute(unsure, at - unsure);
       return;
+    }
     if (!region.has_room(at, info.length)) {
       settle_overlap({&region, at}, info.length);
-      return;
+      return leave();
     }
     claim({&region, at}, info, evidence);
     if (info.direct())
-      work_.push_back({info.target, evidence});
+      targets_.push_back(info.target);
     const std::size_t next = at + info.length;
     if (info.ends_flow() || next >= region.size())
-      return;
-    if (info.kind == FlowKind::call || info.kind == FlowKind::indirect_call) {
-      if (region.is_boundary(next))
-        return;  // the last instruction of a function: its callee does not return
-      if (!region.is_covered(next)) {
+      return leave();
+    const bool call = info.kind == FlowKind::call || info.kind == FlowKind::indirect_call;
+    // At the end of a function a call does not return, and compilers let control "fall out" where the
+    // source promised that it cannot. Without unwind entries any call may be such a one.
+    if (region.is_boundary(next) ? call || region.is_free(next)
+                                 : call && !region.is_covered(next)) {
+      if (!call || !region.is_boundary(next))
         findings_.hints.push_back({region.address(next), Evidence::call_return});
-        return;
-      }
-    } else if (region.is_boundary(next) && region.is_free(next)) {
-      // Compilers let control "fall out" of a function where the source promised that it cannot.
-      findings_.hints.push_back({region.address(next), Evidence::call_return});
-      return;
+      return leave();
     }
     at = next;
+    if (call) {
+      leave();
+      targets_.clear();
+      unsure = at;
+    }
   }
 }
 

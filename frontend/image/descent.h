@@ -34,8 +34,9 @@ class Descent {
   Descent(Claims& claims, Findings& findings) : claims_(claims), findings_(findings) {}
 
   void add(Vaddr address, Evidence evidence) { work_.push_back({address, evidence}); }
-  /// Follows everything added so far. Paths stop at what is known, at what does not decode, and at
-  /// the end of a function whose last call does not return.
+  /// Follows everything added so far. Paths stop at what is known and at the end of a function whose
+  /// last call does not return. A path that runs into what does not decode becomes doubt, back to its
+  /// last call.
   void run();
   /// Claims one instruction and notes what it refers to. Precondition: there is room.
   void claim(const Spot& spot, const FlowInfo& info, Evidence evidence);
@@ -47,6 +48,7 @@ class Descent {
   Claims& claims_;
   Findings& findings_;
   std::vector<Hint> work_;
+  std::vector<Vaddr> targets_;  // of the path being followed
 };
 
 }  // namespace punster

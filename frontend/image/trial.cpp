@@ -44,10 +44,10 @@ Trials::Trials(const Image& image, Claims& claims, Findings& findings, Descent& 
     : image_(image), claims_(claims), findings_(findings), descent_(descent),
       likelihood_(likelihood) {}
 
-bool Trials::attempt(const Hint& hint) {
+Verdict Trials::attempt(const Hint& hint) {
   const Spot spot = claims_.find(hint.address);
   if (!spot || !spot.region->is_free(spot.at))
-    return false;
+    return Verdict::settled;
   steps_.clear();
   open_.clear();
   bits_ = 0;
@@ -56,7 +56,7 @@ bool Trials::attempt(const Hint& hint) {
   for (const Step& step : steps_)
     step.spot.region->clear_trial(step.spot.at, step.info.length);
   if (!good)
-    return false;
+    return Verdict::refused;
   for (const Step& step : steps_) {
     descent_.claim(step.spot, step.info, hint.evidence);
     const std::size_t next = step.spot.at + step.info.length;
@@ -68,7 +68,7 @@ bool Trials::attempt(const Hint& hint) {
   }
   for (const Vaddr rest : open_)
     findings_.hints.push_back({rest, Evidence::relocation});
-  return true;
+  return Verdict::accepted;
 }
 
 bool Trials::explore(Vaddr start) {

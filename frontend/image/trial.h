@@ -6,6 +6,12 @@
 
 namespace punster {
 
+enum class Verdict : std::uint8_t {
+  accepted,
+  refused,
+  settled,  // the address needs no trial: it is known, or outside all code sections
+};
+
 class Trials {
  public:
   Trials(const Image& image, Claims& claims, Findings& findings, Descent& descent,
@@ -14,7 +20,7 @@ class Trials {
   /// Decodes everything that direct flow reaches from `hint` and claims all of it when it makes
   /// sense as code throughout, nothing otherwise. What it calls, and what follows its calls, become
   /// hints.
-  bool attempt(const Hint& hint);
+  Verdict attempt(const Hint& hint);
 
  private:
   struct Step {

@@ -92,6 +92,7 @@ class Cursor {
 struct Cie {
   std::uint8_t pointer_encoding = enc_absptr, lsda_encoding = enc_omit;
   bool has_augmentation_data = false;
+  bool signal_frame = false;
 };
 
 class FrameReader {
@@ -174,7 +175,7 @@ class FrameReader {
         case 'R': cie.pointer_encoding = c.next<std::uint8_t>(); break;
         case 'L': cie.lsda_encoding = c.next<std::uint8_t>(); break;
         case 'P': c.pointer(c.next<std::uint8_t>(), 0); break;
-        case 'S':
+        case 'S': cie.signal_frame = true; break;
         case 'B': break;
         default: return std::nullopt;
       }
@@ -184,8 +185,14 @@ class FrameReader {
 
   void fde_at(Cursor c, const Cie& cie, std::uint64_t data_base) {
     c.skip(4);
-    const auto start = c.pointer(cie.pointer_encoding, data_base);
-    const auto size = c.pointer(cie.pointer_encoding & 0x0f, 0);
+    auto start = c.pointer(cie.pointer_encoding, data_base);
+    auto size = c.pointer(cie.pointer_encoding & 0x0f, 0);
+    // Unwinders look up a return address minus one; signal trampolines have no call before them, so
+    // libc lets their FDE begin one byte early, inside the padding.
+    if (cie.signal_frame && start && size && *size > 1 && *start % 16 == 15) {
+      ++*start;
+      --*size;
+    }
     if (!c.ok() || !start || !size || !is_code(*start, *size))
       return;
     UnwindEntry entry{{Vaddr{*start}, Vaddr{*start + *size}}, {}};
