@@ -91,8 +91,13 @@ bool Trials::follow(Spot spot) {
       ended_ |= region.is_start(at);
       return true;
     }
-    if (region.is_trial_inside(at) || steps_.size() >= 2 * most_steps)
+    if (region.is_trial_inside(at))
       return false;
+    if (steps_.size() >= most_steps) {  // long enough to judge; the rest is its own trial
+      open_.push_back(region.address(at));
+      ended_ = true;
+      return true;
+    }
     const FlowInfo info = region.decode(at);
     if (info.kind == FlowKind::invalid || !accept_step({&region, at}, info))
       return false;
