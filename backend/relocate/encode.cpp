@@ -25,6 +25,7 @@ constexpr std::array<std::uint8_t, 12> push_relative = {
     0x48, 0x87, 0x04, 0x24,           // xchg %rax, (%rsp)
 };
 constexpr unsigned push_relative_hole = 4;
+static_assert(push_relative.size() + 15 <= Relocation::max_size, "15 is all that may follow a push");
 
 void put32(std::span<std::uint8_t> out, std::size_t at, std::uint32_t value) {
   for (unsigned i = 0; i < 4; ++i)
