@@ -42,7 +42,7 @@ enum PunsterHeaderFlags {
 // One run of pages. Author: backend/emit. Readers: runtime at start, verify, show.
 struct PunsterMapping {
   uint64_t address;      // link-time, page-aligned
-  uint64_t file_offset;  // in the rewritten file, page-aligned
+  uint64_t file_offset;  // in the rewritten file as emit wrote it, page-aligned; see header_offset
   uint32_t pages;        // > 0; both address and file offset advance together
   uint32_t kind;         // enum PunsterMappingKind
 };
@@ -63,7 +63,8 @@ struct PunsterHeader {
   uint32_t trap_count;        // entries at traps_offset
   uint32_t reserved0;         // 0
   uint64_t header_address;    // link-time address of this structure
-  uint64_t header_offset;     // file offset of this structure: the runtime reads it there again
+  uint64_t header_offset;     // file offset of this structure as emit wrote it. `strip` may have moved
+                              // the tables segment: mappings have moved with it, by as much
   uint64_t mappings_offset;   // bytes from the start of this structure
   uint64_t traps_offset;      // likewise
   uint64_t original_entry;    // link-time; see enum PunsterHook

@@ -31,6 +31,7 @@ struct Object {
   const uint64_t *stack;       // at argc, as the kernel left it; 0 in a shared object
   const char *name;            // of our file, as well as we know it, for messages
   const char *detail;          // of the reason for a failure, or 0
+  uint64_t shift;              // how far our pages stand in the file from where emit wrote them
   int reserved;                // known: the loader reserved the span of our program headers
 };
 

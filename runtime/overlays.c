@@ -31,7 +31,8 @@ static int restore(const struct Object *self, long fd, const struct PunsterMappi
 const char *map_overlays(struct Object *self, long fd) {
   const struct PunsterMapping *m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
-    if (m[i].kind != PUNSTER_OVERLAY || map_over(&m[i], self->bias, fd, m[i].file_offset)) continue;
+    if (m[i].kind != PUNSTER_OVERLAY || map_over(&m[i], self->bias, fd, m[i].file_offset + self->shift))
+      continue;
     for (uint32_t k = i; k-- > 0;)
       if (m[k].kind == PUNSTER_OVERLAY && !restore(self, fd, &m[k])) {
         say(self, "code is half patched and cannot be restored", 0, "raise vm.max_map_count");

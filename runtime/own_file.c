@@ -4,18 +4,29 @@
 // tables came from, exactly the bytes that are mapped here, build key included.
 
 #include <asm/fcntl.h>
+#include <linux/elf.h>
 
 #include "object.h"
 #include "syscall.h"
 
-static int is_our_file(const struct Object *self, long fd) {
+static int is_our_file(struct Object *self, long fd) {
+  struct elf64_hdr file;
+  struct elf64_phdr p;
   struct PunsterHeader there;
-  return sys_pread(fd, &there, sizeof there, self->header->header_offset) == (long)sizeof there &&
-         memcmp(&there, self->header, sizeof there) == 0;
+  if (sys_pread(fd, &file, sizeof file, 0) != (long)sizeof file) return 0;
+  // Looked for by its address: `strip` moves segments within the file.
+  for (unsigned i = 0; i < file.e_phnum; ++i) {
+    if (sys_pread(fd, &p, sizeof p, file.e_phoff + i * sizeof p) != (long)sizeof p) return 0;
+    if (p.p_type != PT_LOAD || p.p_vaddr != self->header->header_address) continue;
+    self->shift = p.p_offset - self->header->header_offset;
+    return sys_pread(fd, &there, sizeof there, p.p_offset) == (long)sizeof there &&
+           memcmp(&there, self->header, sizeof there) == 0;
+  }
+  return 0;
 }
 
 // Returns the file, or -1; *another becomes 1 when the path leads to some other file.
-static long try_path(const struct Object *self, const char *path, int *another) {
+static long try_path(struct Object *self, const char *path, int *another) {
   const long fd = sys_open(path, O_RDONLY | O_CLOEXEC);
   if (is_error(fd)) return -1;
   if (is_our_file(self, fd)) return fd;

@@ -51,7 +51,8 @@ const char *map_trampolines(struct Object *self, long fd) {
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
     if (m[i].kind != PUNSTER_TRAMPOLINES) continue;
     if (map_new(self, m[i].address + self->bias, (uint64_t)m[i].pages * page_bytes,
-                PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, m[i].file_offset))
+                PROT_READ | PROT_EXEC, MAP_PRIVATE, fd,
+                m[i].file_offset + self->shift))
       continue;
     unmap_first(self, i);
     char *const end = self->state->value + path_bytes;

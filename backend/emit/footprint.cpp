@@ -115,6 +115,17 @@ std::uint64_t unused_room_below_tables(FileKind kind) {
   return kind == FileKind::static_pie ? room_for_vdso : 0;
 }
 
+// `strip` and `objcopy` (BFD) move a segment that holds program headers to where the one before it ends,
+// and when that needs alignment, they take it off its address. So it begins at an address that needs
+// none: the file's last loaded byte, modulo the page size (rounded to 8: then it is off by 7 at most, and
+// its page is its own).
+Bytes header_table_start(const ElfView& input) {
+  std::uint64_t end = 0;
+  for (const auto& p : input.segments())
+    if (p.p_type == PT_LOAD) end = p.p_offset + p.p_filesz;
+  return Bytes{((end & (page_size.value - 1)) + 7) & ~7ull};
+}
+
 Result<Footprint> footprint(const ElfView& input) {
   PUNSTER_TRY(refuse_what_we_cannot_rewrite(input));
   const auto file = input.path().string();
@@ -136,14 +147,16 @@ Result<Footprint> footprint(const ElfView& input) {
   if (image.hi.value - difference > file_end && offset - file_end > gib)
     return error("no_room", file + ": its image in memory is over 1 GiB larger than the file; no place "
                                    "for a program header table");
-  const Vaddr table{offset + difference};
-  const auto table_bytes = page_ceil(Vaddr{headers * sizeof(Elf64_Phdr)}).value;
-  if (table < image.hi || table.value > address_limit - gib)
+  const Vaddr page{offset + difference};
+  const auto start = header_table_start(input);
+  // One more: the rest of the page is a section, see section_headers.cpp.
+  const auto end = page_ceil(page + start + Bytes{(headers + 1) * sizeof(Elf64_Phdr)});
+  if (page < image.hi || page.value > address_limit - gib)
     return error("no_room", file + ": no address for a program header table");
 
   Footprint result;
   result.image = image;
-  result.header_table = {table, table + Bytes{table_bytes}};
+  result.header_table = {page, end};
   result.free = free_ranges(input.kind(), image, result.header_table);
   if (result.free.empty())
     return error("no_room", file + ": image of " + std::to_string(image.size().value / mib) +

@@ -30,13 +30,16 @@ OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const Emi
   const auto first = *std::find_if(segments.begin(), segments.end(),
                                    [](const auto& p) { return p.p_type == PT_LOAD; });
   OutputLayout layout;
-  const auto table = footprint.header_table;
+  const auto room = footprint.header_table;
   // As far from the first segment in the file as in memory: see footprint.cpp.
-  layout.header_table = {table.lo, FileOffset{table.lo.value - (first.p_vaddr - first.p_offset)},
-                         Bytes{(segments.size() + added_segments) * sizeof(Elf64_Phdr)}};
+  const auto in_file = [&](Vaddr a) { return FileOffset{a.value - (first.p_vaddr - first.p_offset)}; };
+  const auto table = room.lo + header_table_start(input);
+  const auto filler = table + Bytes{(segments.size() + added_segments) * sizeof(Elf64_Phdr)};
+  layout.header_table = {table, in_file(table), filler - table};
+  layout.table_filler = {filler, in_file(filler), room.hi - filler};
 
   Vaddr address = top_of(footprint, plan) + Bytes{unused_room_below_tables(input.kind())};
-  FileOffset offset = layout.header_table.offset + table.size();
+  FileOffset offset = in_file(room.hi);
   const auto next = [&](Bytes size) {
     const Piece piece{address, offset, whole_pages(size)};
     address = piece.end();

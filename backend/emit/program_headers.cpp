@@ -31,7 +31,7 @@ std::vector<Elf64_Phdr> new_program_headers(const ElfView& input, const OutputLa
   const auto last_load = std::find_if(headers.rbegin(), headers.rend(),
                                       [](const auto& p) { return p.p_type == PT_LOAD; });
   const std::initializer_list<Elf64_Phdr> ours = {
-      load(layout.header_table, layout.header_table.size, PF_R),
+      load(layout.header_table, layout.header_table.size + layout.table_filler.size, PF_R),
       load(layout.tables, layout.tables.size + layout.pages.size, PF_R),
       load(layout.runtime, layout.runtime.size, PF_R | PF_X),
       // Whole pages of the file, no .bss: a loader that rounds or clears differently has nothing to do.

@@ -1,5 +1,7 @@
 // Nothing at run time reads section headers. Tools do: `strip` and `objcopy` throw away what no section
-// covers, segments or not, so every piece of ours gets one.
+// covers, segments or not, so every segment of ours holds at least one. Program headers are never part of
+// a section: BFD makes room for them in front of the sections of the segment they are found in, so the
+// section of that segment is what remains of its page.
 
 #include "backend/emit/section_headers.h"
 
@@ -9,14 +11,14 @@
 namespace punster {
 namespace {
 
-Elf64_Shdr section(const Piece& piece, Elf64_Xword flags) {
+Elf64_Shdr section(const Piece& piece, Elf64_Xword flags, Elf64_Xword align = page_size.value) {
   Elf64_Shdr s{};
   s.sh_type = SHT_PROGBITS;
   s.sh_flags = SHF_ALLOC | flags;
   s.sh_addr = piece.address.value;
   s.sh_offset = piece.offset.value;
   s.sh_size = piece.size.value;
-  s.sh_addralign = page_size.value;
+  s.sh_addralign = align;
   return s;
 }
 
@@ -48,7 +50,7 @@ std::optional<SectionHeaders> new_section_headers(const ElfView& input, const Ou
     bytes.push_back(0);
     sections.push_back(s);
   };
-  add(".punster.phdr", section(layout.header_table, 0));
+  add(".punster.phdr", section(layout.table_filler, 0, 8));
   add(".punster.tables", section(layout.tables, 0));
   add(".punster.pages", section(layout.pages, 0));
   add(".punster.text", section(layout.runtime, SHF_EXECINSTR));
