@@ -1,5 +1,6 @@
 #include "backend/session/bodies.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "backend/session/parallel.h"
@@ -96,17 +97,46 @@ Result<void> Bodies::measure() {
   return success();
 }
 
-std::int64_t Bodies::lay_out(std::int64_t base) {
+void Bodies::lay_out(std::int64_t base) {
   std::int64_t next = base;
   for (auto& site : sites_) {
     site.address = next;
     next += site.size;
   }
-  next = (next + 4095) & ~std::int64_t{4095};
+  site_room_ = {base, next};
   const auto others = static_cast<std::int64_t>(requests_.instructions().size() - sites_.size());
-  evicted_next_ = next;
-  evicted_end_ = next + std::min<std::int64_t>((others * 16 + 4095) & ~std::int64_t{4095}, 96 << 20);
-  return evicted_end_;
+  const std::int64_t from = ((next + 4095) & ~std::int64_t{4095}) + evicted_distance;
+  evicted_room_ = {from, from + std::min((others * 16 + 4095) & ~std::int64_t{4095}, evicted_most)};
+  evicted_next_ = from;
+}
+
+void Bodies::encode_sites() {
+  block_.assign(static_cast<std::size_t>(site_room_.hi - site_room_.lo), 0xcc);
+  std::vector<std::string> refusals(sites_.size());
+  for_chunks(sites_.size(), jobs_, [&](std::size_t first, std::size_t last) {
+    for (std::size_t k = first; k < last; ++k) {
+      const SiteBody& site = sites_[k];
+      if (site.size == 0) continue;
+      const PatchRequest& patch = requests_.patches()[site.patch];
+      const PatchMacros macros(requests_, patch);
+      const auto written = requests_.template_of(patch)->encode(
+          site_for(patch, requests_.instructions()[site.insn], macros),
+          Vaddr{static_cast<std::uint64_t>(site.address)},
+          {block_.data() + (site.address - site_room_.lo), site.size});
+      if (!written) refusals[k] = written.error().message;
+    }
+  });
+  std::vector<SiteBody> kept;
+  kept.reserve(sites_.size());
+  for (std::size_t k = 0; k < sites_.size(); ++k) {
+    if (refusals[k].empty())
+      kept.push_back(std::move(sites_[k]));
+    else
+      refused_.push_back({sites_[k].patch, std::move(refusals[k])});
+  }
+  sites_ = std::move(kept);
+  std::sort(refused_.begin(), refused_.end(),
+            [](const RefusedSite& a, const RefusedSite& b) { return a.patch < b.patch; });
 }
 
 std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
@@ -122,35 +152,33 @@ std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
   const unsigned size =
       relocation.value().size() +
       (relocation.value().fallthrough() == Fallthrough::always ? jump_back_size : 0);
-  if (evicted_next_ + size > evicted_end_) return std::nullopt;
+  if (evicted_next_ + size > evicted_room_.hi) return std::nullopt;
+  std::array<std::uint8_t, Relocation::max_size> unused;
+  if (!relocation.value().encode(Vaddr{static_cast<std::uint64_t>(evicted_next_)},
+                                 std::span(unused).first(relocation.value().size())))
+    return std::nullopt;  // data out of reach
   it->second = evicted_next_;
   evicted_next_ += size;
   return it->second;
 }
 
-Result<void> Bodies::encode(const std::vector<bool>& wanted, const std::vector<Eviction>& evictions,
-                            PageStore& store) const {
-  if (!sites_.empty()) {
-    const std::int64_t base = sites_.front().address;
-    const auto total = static_cast<std::size_t>(sites_.back().address + sites_.back().size - base);
-    std::vector<std::uint8_t> block(total, 0xcc);
-    std::vector<std::optional<Error>> errors(sites_.size());
-    for_chunks(sites_.size(), jobs_, [&](std::size_t first, std::size_t last) {
-      for (std::size_t k = first; k < last; ++k) {
-        const SiteBody& site = sites_[k];
-        if (site.size == 0 || !wanted[k]) continue;
-        const PatchRequest& patch = requests_.patches()[site.patch];
-        const PatchMacros macros(requests_, patch);
-        const std::span<std::uint8_t> out(block.data() + (site.address - base), site.size);
-        const auto written = requests_.template_of(patch)->encode(
-            site_for(patch, requests_.instructions()[site.insn], macros),
-            Vaddr{static_cast<std::uint64_t>(site.address)}, out);
-        if (!written) errors[k] = written.error();
-      }
-    });
-    for (auto& failed : errors)
-      if (failed) return std::move(*failed);
-    store.put(base, block);
+Result<void> Bodies::put(const std::vector<bool>& wanted, const std::vector<Eviction>& evictions,
+                         PageStore& store) const {
+  for (std::size_t k = 0; k < sites_.size();) {
+    // Neighbours are put in one piece.
+    std::size_t last = k;
+    while (last < sites_.size() && wanted[last] &&
+           (last == k || sites_[last].address == sites_[last - 1].address + sites_[last - 1].size))
+      ++last;
+    if (last == k) {
+      ++k;
+      continue;
+    }
+    const std::int64_t lo = sites_[k].address, hi = sites_[last - 1].address + sites_[last - 1].size;
+    if (lo < hi)
+      store.put(lo, std::span(block_).subspan(static_cast<std::size_t>(lo - site_room_.lo),
+                                              static_cast<std::size_t>(hi - lo)));
+    k = last;
   }
   static const Template displaced_only =
       Template::compile(nlohmann::json{"$instr", "$break"}, "").value();

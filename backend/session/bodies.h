@@ -1,6 +1,10 @@
 // Where trampoline bodies stand: densely, in code order, next to the image.
 //
-//   image | header table | bodies of sites | bodies of evicted instructions | counters | ... stubs
+//   image | header table | data, counters | bodies of sites | stubs ... | bodies of evicted instructions
+//
+// How many instructions will be evicted is only known afterwards, so their room is generous and stands
+// where it takes nothing from the stubs: the displacements that lead there (08 to 0D as top bytes) begin few
+// instructions.
 //
 // Sizes do not depend on addresses, so every site's body has its address before the solver runs, and a
 // site whose jump has all four bytes to itself goes straight to its body.
@@ -40,18 +44,23 @@ class Bodies : public EvictedBodies {
   /// Measures every requested body. Precondition: requests are settled. Parallel over `jobs` threads;
   /// the result does not depend on their number. Errors: "bad_template".
   Result<void> measure();
-  /// Gives every body its address from `base` on and returns the end of what it claims, evicted
-  /// instructions' room included.
-  std::int64_t lay_out(std::int64_t base);
+  /// Gives every body its address: those of sites from `base` on, those of evicted instructions
+  /// `evicted_distance` behind. Precondition: measure() succeeded.
+  void lay_out(std::int64_t base);
+  /// What lay_out() claims.
+  [[nodiscard]] TargetRange site_room() const { return site_room_; }
+  [[nodiscard]] TargetRange evicted_room() const { return evicted_room_; }
+  static constexpr std::int64_t evicted_distance = 0x08000000, evicted_most = 0x06000000;
 
-  /// What lay_out() returned.
-  [[nodiscard]] std::int64_t claimed_end() const { return evicted_end_; }
+  /// Writes every site's body. A site whose body cannot be written at its address (data out of reach)
+  /// becomes a refused one. Precondition: lay_out().
+  void encode_sites();
 
   std::optional<std::int64_t> body_of(std::uint32_t insn) override;
 
-  /// Writes every body of a site with `wanted[k]`, and those of `evictions`, into `store`.
-  Result<void> encode(const std::vector<bool>& wanted, const std::vector<Eviction>& evictions,
-                      PageStore& store) const;
+  /// Puts the bodies of sites with `wanted[k]`, and those of `evictions`, into `store`.
+  Result<void> put(const std::vector<bool>& wanted, const std::vector<Eviction>& evictions,
+                   PageStore& store) const;
 
   [[nodiscard]] const std::vector<SiteBody>& sites() const { return sites_; }
   [[nodiscard]] const std::vector<RefusedSite>& refused() const { return refused_; }
@@ -75,7 +84,9 @@ class Bodies : public EvictedBodies {
   std::vector<SiteBody> sites_;
   std::vector<RefusedSite> refused_;
   bool emulates_call_ = false, patches_endbr_ = false;
-  std::int64_t evicted_next_ = 0, evicted_end_ = 0;
+  std::vector<std::uint8_t> block_;  // all of site_room_
+  TargetRange site_room_, evicted_room_;
+  std::int64_t evicted_next_ = 0;
   std::unordered_map<std::uint32_t, std::optional<std::int64_t>> evicted_;
 };
 

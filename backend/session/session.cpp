@@ -109,8 +109,8 @@ struct Session::State {
   }
 
   Result<void> rewrite_in_memory();
-  Result<Solution> run_solver(Bodies& bodies, std::int64_t claimed_end,
-                              const std::vector<std::uint32_t>& trace);
+  Result<Solution> run_solver(Bodies& bodies, const std::vector<std::uint32_t>& trace);
+  Result<std::vector<TargetRange>> room_for_stubs(const Bodies& bodies) const;
   Result<void> fill_pages(Planned& plan);
   void count(const Planned& plan);
   std::vector<CodeRegion> code_regions() const;
@@ -139,12 +139,13 @@ Result<void> Session::State::rewrite_in_memory() {
   statistics.seconds_ingest = lap();
   // From here on the set of sites and the size of every body are fixed.
 
-  // 2. Lay out: every body gets its address.
-  const std::int64_t claimed_end = plan.bodies->lay_out(next_reserved);
-  // From here on every body has its final address.
+  // 2. Lay out: every body gets its address and is written there.
+  plan.bodies->lay_out(next_reserved);
+  plan.bodies->encode_sites();
+  // From here on every body of a site is final, and what cannot be relocated is no site any more.
 
   // 3. Solve: every site gets its shape, its prefixes and its target.
-  PUNSTER_TRY(plan.solution, run_solver(*plan.bodies, claimed_end, {}));
+  PUNSTER_TRY(plan.solution, run_solver(*plan.bodies, {}));
   statistics.seconds_solve = lap();
   // From here on no code byte changes and every stub has its address.
 
@@ -175,25 +176,33 @@ std::vector<CodeRegion> Session::State::code_regions() const {
   return regions;
 }
 
-Result<Solution> Session::State::run_solver(Bodies& bodies, std::int64_t claimed_end,
+Result<std::vector<TargetRange>> Session::State::room_for_stubs(const Bodies& bodies) const {
+  auto free = signed_ranges(room->free);
+  const TargetRange claims[] = {
+      {signed_address(room->header_table.hi), bodies.site_room().hi}, bodies.evicted_room()};
+  for (const auto& claim : claims) {
+    if (std::none_of(free.begin(), free.end(), [&](const TargetRange& range) {
+          return range.lo <= claim.lo && claim.hi <= range.hi;
+        }))
+      return error("no_room", "the trampolines need " +
+                                  std::to_string((claim.hi - claim.lo + 0xfffff) >> 20) +
+                                  " MiB and so much is not in reach of the code");
+    free = without(free, claim.lo, (claim.hi + 4095) & ~std::int64_t{4095});
+  }
+  return free;
+}
+
+Result<Solution> Session::State::run_solver(Bodies& bodies,
                                             const std::vector<std::uint32_t>& trace) {
+  PUNSTER_TRY(auto free, room_for_stubs(bodies));
   std::vector<SolverSite> sites;
   sites.reserve(bodies.sites().size());
   for (const auto& site : bodies.sites())
     sites.push_back({site.insn, site.address,
                      site.replacement.empty() ? nullptr : &site.replacement});
-  const auto claimed_from = signed_address(room->header_table.hi);
   SolverInput solver_input{code_regions(), requests.instructions(), requests.padding(), sites,
-                           {without(signed_ranges(room->free), claimed_from, claimed_end),
-                            mapping_budget / far_page_share},
+                           {std::move(free), mapping_budget / far_page_share},
                            &bodies};
-  const auto& spaces = solver_input.space.free;
-  if (std::none_of(spaces.begin(), spaces.end(), [&](const TargetRange& range) {
-        return range.lo <= claimed_end && claimed_end < range.hi;
-      }))
-    return error("no_room", "the trampolines need " +
-                                std::to_string((claimed_end - claimed_from) >> 20) +
-                                " MiB and so much is not in reach of the code");
   SolverOptions options = solver_options;
   options.cancelled = &cancelled;
   options.trace = trace;
@@ -210,7 +219,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
     wanted[k] = tactic != Tactic::none && tactic != Tactic::I0;
   }
   say("place", 0, sites.size());
-  PUNSTER_TRY(plan.bodies->encode(wanted, plan.solution.evictions, store));
+  PUNSTER_TRY(plan.bodies->put(wanted, plan.solution.evictions, store));
   for (const auto& stub : plan.solution.stubs) {
     const auto rel = displacement(Vaddr{static_cast<std::uint64_t>(stub.at + 5)},
                                   Vaddr{static_cast<std::uint64_t>(stub.to)});
@@ -487,8 +496,7 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
     if (const auto insn = state_->requests.find(address)) trace.push_back(*insn);
   // Solving again with a trace gives the same decisions: the solver is deterministic. Bodies of evicted
   // instructions keep the addresses that the first run gave them.
-  PUNSTER_TRY(const auto traced,
-              state_->run_solver(*plan.bodies, plan.bodies->claimed_end(), trace));
+  PUNSTER_TRY(const auto traced, state_->run_solver(*plan.bodies, trace));
   ExplainReply reply;
   for (const auto address : request.addresses) {
     Explanation e;

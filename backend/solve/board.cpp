@@ -8,6 +8,12 @@ Board::Board(const SolverInput& input, const SolverOptions& options)
     : input_(input), options_(options), bytes_(input), pages_(input.space) {
   start_.reserve(input.instructions.size());
   for (const auto& insn : input.instructions) start_.push_back(bytes_.position(insn.address()));
+  adjoins_next_.resize(start_.size());
+  for (InsnIndex i = 0; i + 1 < start_.size(); ++i) {
+    Position p = start_[i] + length(i);
+    while (p < start_[i + 1] && p < start_[i] + 5 && bytes_.kind(p) == ByteKind::padding) ++p;
+    adjoins_next_[i] = p == start_[i + 1];
+  }
   site_of_.assign(start_.size(), no_insn);
   for (std::size_t k = 0; k < input.sites.size(); ++k)
     site_of_[input.sites[k].insn] = static_cast<InsnIndex>(k);

@@ -49,9 +49,9 @@ class Board {
   [[nodiscard]] std::size_t insn_count() const { return start_.size(); }
   [[nodiscard]] Position start(InsnIndex i) const { return start_[i]; }
   [[nodiscard]] unsigned length(InsnIndex i) const { return input_.instructions[i].length(); }
-  [[nodiscard]] bool adjoins_next(InsnIndex i) const {
-    return i + 1 < start_.size() && start_[i] + length(i) == start_[i + 1];
-  }
+  /// Whether instruction i + 1 is the next thing behind i that a jump at i could borrow from: nothing
+  /// but a few bytes of padding stands between them.
+  [[nodiscard]] bool adjoins_next(InsnIndex i) const { return adjoins_next_[i]; }
   [[nodiscard]] const Placement& placement(InsnIndex i) const { return placed_[i]; }
   [[nodiscard]] bool is_site(InsnIndex i) const { return site_of_[i] != no_insn; }
   [[nodiscard]] InsnIndex site_of(InsnIndex i) const { return site_of_[i]; }
@@ -108,6 +108,7 @@ class Board {
   ByteState bytes_;
   TargetPages pages_;
   std::vector<Position> start_;
+  std::vector<bool> adjoins_next_;
   std::vector<InsnIndex> site_of_;
   std::vector<Placement> placed_;
   std::array<bool, 256> top_valid_{}, near_tops_{};

@@ -73,6 +73,7 @@ class Group {
 
   bool descend_in(InsnIndex i, const Window& window, unsigned k, std::int64_t body, bool any_top) {
     auto accept = [&](std::int64_t target, bool stub) {
+      if (stub && !stub_reaches(target, body)) return false;
       if (nodes_ == 0) return true;  // ends the enumeration; descend() sees that nothing was placed
       --nodes_;
       board_.commit({i, static_cast<std::uint8_t>(k), stub, target});

@@ -54,6 +54,7 @@ class PadSearch {
       return true;
     }
     auto accept = [&](std::int64_t target) {
+      if (!stub_reaches(target, body_)) return false;
       board_.commit_short_jump(i_, pad, target, true, means);
       return true;
     };

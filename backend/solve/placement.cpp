@@ -91,6 +91,7 @@ class OneJump {
   }
 
   bool try_commit(const Edit& edit) {
+    if (edit.stub && !stub_reaches(edit.target, *body_)) return false;
     board_.commit(edit);
     if (!search_.look_ahead || predecessor_fits(board_, i_, 4)) return true;
     board_.undo(i_);

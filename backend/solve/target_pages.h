@@ -19,6 +19,13 @@ namespace punster {
 
 inline constexpr int stub_size = 5;
 
+/// Whether a stub at `at` reaches `body`.
+[[nodiscard]] inline bool stub_reaches(std::int64_t at, std::int64_t body) {
+  return displacement(Vaddr{static_cast<std::uint64_t>(at + stub_size)},
+                      Vaddr{static_cast<std::uint64_t>(body)})
+      .has_value();
+}
+
 /// Which bytes of a displacement matter to somebody else: for each of the four bytes, whether it is to
 /// lie in `wanted`. An empty demand accepts everything.
 struct Demand {
