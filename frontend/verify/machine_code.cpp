@@ -149,10 +149,10 @@ constexpr ZydisInstructionAttributes meaningful =
     ZYDIS_ATTRIB_HAS_NOTRACK;
 
 /// The long way: both decoded with all operands, for a copy that was encoded anew.
-Sameness compare_decoded(Code a_code, Vaddr a_at, Code b_code, Vaddr b_at) {
+Comparison compare_decoded(Code a_code, Vaddr a_at, Code b_code, Vaddr b_at) {
   Full a, b;
   if (!decode_full(a_code, a) || !decode_full(b_code, b))
-    return Sameness::different;
+    return {};
   const auto& ai = a.insn;
   const auto& bi = b.insn;
   if (ai.mnemonic != bi.mnemonic || ai.encoding != bi.encoding ||
@@ -162,17 +162,17 @@ Sameness compare_decoded(Code a_code, Vaddr a_at, Code b_code, Vaddr b_at) {
       ai.avx.mask.mode != bi.avx.mask.mode || ai.avx.mask.reg != bi.avx.mask.reg ||
       ai.avx.broadcast.mode != bi.avx.broadcast.mode ||
       ai.avx.rounding.mode != bi.avx.rounding.mode || ai.avx.has_sae != bi.avx.has_sae)
-    return Sameness::different;
+    return {};
   Sameness worst = Sameness::same;
   for (unsigned i = 0; i < ai.operand_count; ++i)
     worst = std::max(worst, compare_operand(a, a.operands[i], a_at, b, b.operands[i], b_at));
-  return worst;
+  return {worst, bi.length};
 }
 
-std::int32_t disp32(Code code, unsigned offset) {
-  std::int32_t value = 0;
-  std::memcpy(&value, code.data() + offset, sizeof value);
-  return value;
+Vaddr rip_target(Code code, Vaddr at, const Decoded& decoded) {
+  std::int32_t disp = 0;
+  std::memcpy(&disp, code.data() + decoded.disp_offset, sizeof disp);
+  return displaced(at + Bytes{decoded.length}, disp);
 }
 
 RegisterNumber number_of(ZydisRegister reg) {
@@ -232,22 +232,23 @@ std::optional<std::uint16_t> inverse_condition(std::uint16_t condition) {
   return static_cast<std::uint16_t>(condition ^ 1u);
 }
 
-Sameness compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, Vaddr b_at) {
+Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, Vaddr b_at) {
   // Nearly always the copy has the same bytes, but for the displacement: then it decodes alike, and what
   // is left to compare are addresses. (The few forms with a 32-bit address take the long way.)
   const unsigned length = a_decoded.length;
   if (b.size() >= length) {
     if (!a_decoded.rip_relative) {
       if (std::equal(a.begin(), a.begin() + length, b.begin()))
-        return Sameness::same;
+        return {Sameness::same, length};
     } else {
       const unsigned disp = a_decoded.disp_offset;
       const bool narrow = std::find(a.begin(), a.begin() + disp, 0x67) != a.begin() + disp;
       if (!narrow && std::equal(a.begin(), a.begin() + disp, b.begin()) &&
           std::equal(a.begin() + disp + 4, a.begin() + length, b.begin() + disp + 4))
-        return displaced(a_at, disp32(a, disp)) == displaced(b_at, disp32(b, disp))
-                   ? Sameness::same
-                   : Sameness::other_memory;
+        return {rip_target(a, a_at, a_decoded) == rip_target(b, b_at, a_decoded)
+                    ? Sameness::same
+                    : Sameness::other_memory,
+                length};
     }
   }
   return compare_decoded(a.first(length), a_at, b, b_at);

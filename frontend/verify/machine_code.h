@@ -44,10 +44,16 @@ struct Decoded {
 
 enum class Sameness : std::uint8_t { same, other_memory, different };
 
+struct Comparison {
+  Sameness sameness = Sameness::different;
+  unsigned length = 0;  ///< of the instruction at b_at, when it is the same
+};
+
 /// Whether the instruction at `b_at` does what the one at `a_at` does: same operation, same operands, and
 /// rip-relative operands that name the same address. `other_memory`: all but the address agree. Where
 /// control goes from there is not compared: not for Flow branch, jump, call.
-[[nodiscard]] Sameness compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, Vaddr b_at);
+[[nodiscard]] Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b,
+                                        Vaddr b_at);
 
 /// By how much the instruction moves rsp; nothing when that depends on run-time values. Calls are taken
 /// to return with rsp as before.

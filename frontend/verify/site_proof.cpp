@@ -188,14 +188,10 @@ std::optional<Fault> SiteProver::instruction_at(Claim claim, bool pushed, int de
   }
 
   const Code copy = patched_.at(claim.run);
-  const auto sameness = compare_effect(code, claim.original, *decoded, copy, claim.run);
+  const auto [sameness, length] = compare_effect(code, claim.original, *decoded, copy, claim.run);
   if (sameness == Sameness::same) {
     if (decoded->flow == Flow::leaves)
       return std::nullopt;
-    unsigned length = decoded->length;
-    if (decoded->rip_relative)
-      if (const auto copied = decode(copy, claim.run))
-        length = copied->length;
     return reaches({next, claim.run + Bytes{length}}, Edge::next, depth + 1);
   }
   if (decoded->idle && depth == 0)
