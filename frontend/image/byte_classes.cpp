@@ -77,7 +77,7 @@ void classify_unclaimed(const Region& region, std::size_t lo, std::size_t hi, Co
   while (data < hi && !region.is_data(data))
     ++data;
   ranges.add(range(lo, data), ByteClass::doubt, "no evidence");
-  ranges.add(range(data, hi), ByteClass::data, "accessed by code");
+  ranges.add(range(data, hi), ByteClass::data, "read or pointed to by code");
 }
 
 }  // namespace
@@ -124,12 +124,17 @@ void classify(const Region& region, CodeMap& map) {
   for (std::size_t at = 0; at < region.size();) {
     const unsigned length = region.length(at);
     if (length > 0) {
-      bool disputed = false;
-      for (std::size_t i = at; i < at + length; ++i)
+      // What only a trial calls code, but proven code reads, is contradictory.
+      const bool on_trial = region.evidence(at) >= Evidence::relocation;
+      bool disputed = false, read = false;
+      for (std::size_t i = at; i < at + length; ++i) {
         disputed |= region.is_disputed(i);
+        read |= on_trial && region.is_data(i);
+      }
       const AddressRange range{region.address(at), region.address(at + length)};
-      if (disputed) {
-        ranges.add(range, ByteClass::doubt, "overlapping instructions");
+      if (disputed || read) {
+        ranges.add(range, ByteClass::doubt,
+                   read ? "reads as code, is read as data" : "overlapping instructions");
       } else {
         map.instructions.emplace_back(range.lo, length);
         ranges.add(range, ByteClass::code, to_string(region.evidence(at)));

@@ -81,11 +81,16 @@ class Region {
   [[nodiscard]] bool is_trial_start(std::size_t at) const { return notes_[at] & trial_start; }
   [[nodiscard]] bool is_trial_inside(std::size_t at) const { return notes_[at] & trial_inside; }
   void set_trial(std::size_t at, unsigned length);
+  // A trial showed that no instruction starts here.
+  [[nodiscard]] bool is_refuted(std::size_t at) const { return notes_[at] & refuted; }
+  void refute(std::size_t at) { notes_[at] |= refuted; }
   void clear_trial(std::size_t at, unsigned length);
 
  private:
-  enum : std::uint8_t { length_mask = 0x0f, boundary = 0x10, inside = 0x20, disputed = 0x40, data = 0x80 };
-  enum : std::uint8_t { evidence_mask = 0x0f, covered = 0x10, trial_start = 0x20, trial_inside = 0x40 };
+  enum : std::uint8_t { length_mask = 0x0f, boundary = 0x10, inside = 0x20, disputed = 0x40,
+                      data = 0x80 };
+  enum : std::uint8_t { evidence_mask = 0x0f, covered = 0x10, trial_start = 0x20,
+                      trial_inside = 0x40, refuted = 0x80 };
   AddressRange range_;
   std::span<const std::uint8_t> bytes_;
   std::vector<std::uint8_t> state_, notes_;

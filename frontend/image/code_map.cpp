@@ -34,7 +34,7 @@ namespace {
 class Analysis {
  public:
   Analysis(const Image& image, const AnalysisOptions& options)
-      : image_(image), options_(options), claims_(image), descent_(claims_, findings_) {
+      : image_(image), options_(options), claims_(image), descent_(claims_, findings_, [this] { report(findings_.claimed_bytes); }) {
     for (const Region& region : claims_.regions())
       total_ += region.size();
   }
@@ -65,29 +65,38 @@ class Analysis {
         spot.region->set_boundary(spot.at);
     };
     if (options_.use_unwind) {
+      Vaddr covered_to;
       for (const UnwindEntry& entry : image_.unwind()) {
         mark_boundary(entry.range.lo);
         mark_boundary(entry.range.hi);
-        if (const Spot spot = claims_.find(entry.range.lo)) {
-          const std::size_t hi = spot.at + entry.range.size().value;
-          for (std::size_t i = spot.at; i < hi && i < spot.region->size(); ++i)
-            spot.region->set_covered(i);
-        }
+        mark(entry.range, &Region::set_covered, covered_to);
       }
     }
+    Vaddr objects_to;
     for (const Symbol& symbol : image_.symbols()) {
-      const Spot spot = claims_.find(symbol.address);
-      if (!spot || symbol.size == Bytes{0})
+      if (symbol.size == Bytes{0})
         continue;
+      const AddressRange range{symbol.address, symbol.address + symbol.size};
       if (symbol.function) {
-        mark_boundary(symbol.address);
-        mark_boundary(symbol.address + symbol.size);
+        mark_boundary(range.lo);
+        mark_boundary(range.hi);
+      } else if (symbol.object) {
+        mark(range, &Region::set_data, objects_to);
       }
-      const std::size_t left = spot.region->size() - spot.at;
-      if (symbol.object)
-        for (std::size_t i = 0; i < std::min(left, symbol.size.value); ++i)
-          spot.region->set_data(spot.at + i);
     }
+  }
+
+  // Marks the bytes of `range` in its region. Ranges come in ascending order; what lies below
+  // `reached` was marked before, so that nested ranges cost nothing.
+  void mark(const AddressRange& range, void (Region::*set)(std::size_t), Vaddr& reached) {
+    const Vaddr lo = std::max(range.lo, reached);
+    const Spot spot = claims_.find(lo);
+    if (!spot || range.hi <= lo)
+      return;
+    const std::size_t size = std::min((range.hi - lo).value, spot.region->size() - spot.at);
+    for (std::size_t i = 0; i < size; ++i)
+      (spot.region->*set)(spot.at + i);
+    reached = range.hi;
   }
 
   void add_certain() {
@@ -121,12 +130,12 @@ class Analysis {
       std::vector<Vaddr> jumps;
       jumps.swap(findings_.indirect_jumps);
       std::ranges::sort(jumps);
+      JumpTableReader tables(image_, claims_);
       for (const Vaddr jump : jumps)
-        if (const auto table = read_jump_table(image_, claims_, claims_.find(jump)))
+        if (const auto table = tables.read(claims_.find(jump)))
           use_table(*table);
       descent_.run();
     }
-    report(findings_.instructions * 4);
   }
 
   void use_table(const JumpTable& table) {
@@ -140,8 +149,14 @@ class Analysis {
   void fill_functions() {
     for (bool more = true; more;) {
       more = false;
-      for (const UnwindEntry& entry : image_.unwind())
-        more |= fill_function(claims_, entry.range, descent_);
+      Vaddr reached;
+      for (const UnwindEntry& entry : image_.unwind()) {
+        const Vaddr lo = std::max(entry.range.lo, reached);
+        if (lo >= entry.range.hi)
+          continue;
+        more |= fill_function(claims_, {lo, entry.range.hi}, descent_);
+        reached = entry.range.hi;
+      }
       descend();
     }
   }
@@ -170,6 +185,7 @@ class Analysis {
         judge_taken_addresses();
       }
     }
+    settle_refused(refused);
   }
 
   void judge_taken_addresses() {
@@ -177,16 +193,21 @@ class Analysis {
     taken.swap(findings_.taken);
     for (const TakenAddress& t : taken) {
       const Spot target = claims_.find(t.target), from = claims_.find(t.from);
-      if (!target.region->is_free(target.at))
-        continue;
-      switch (use_of_address(*from.region, from.at)) {
-        case AddressUse::accessed: target.region->set_data(target.at); break;
-        case AddressUse::entered: findings_.hints.push_back({t.target, Evidence::relocation}); break;
-        case AddressUse::unknown:
-          findings_.hints.push_back({t.target, Evidence::address_taken});
-          break;
-      }
+      const AddressUse use = use_of_address(*from.region, from.at);
+      if (use == AddressUse::accessed)
+        target.region->set_data(target.at);
+      else if (target.region->is_free(target.at))
+        findings_.hints.push_back({t.target, use == AddressUse::entered ? Evidence::relocation
+                                                                        : Evidence::address_taken});
     }
+  }
+
+  // An address that code computes, and that is not code, is that of data.
+  void settle_refused(const std::vector<Hint>& refused) {
+    for (const Hint& hint : refused)
+      if (const Spot spot = claims_.find(hint.address);
+          hint.evidence == Evidence::address_taken && spot.region->is_free(spot.at))
+        spot.region->set_data(spot.at);
   }
 
   void try_gaps() {

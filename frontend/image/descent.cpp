@@ -8,10 +8,27 @@ bool is_add_zero(const Spot& spot) {
   return bytes.size() >= 2 && bytes[0] == 0 && bytes[1] == 0;
 }
 
+// `call 1f; .asciz "..."; 1: pop %rax` gets the address of what stands between.
+bool calls_over_data(const Spot& spot, const FlowInfo& info) {
+  constexpr std::uint64_t most = 4096;
+  const std::size_t next = spot.at + info.length;
+  if (info.kind != FlowKind::call || next >= spot.region->size())
+    return false;
+  const Vaddr from = spot.region->address(next);
+  if (info.target <= from || info.target >= spot.region->range().hi ||
+      info.target - from > Bytes{most})
+    return false;
+  const auto bytes = spot.region->bytes_from(spot.region->position(info.target));
+  const std::size_t opcode = bytes.size() > 1 && bytes[0] == 0x41 ? 1 : 0;
+  return bytes[opcode] >= 0x58 && bytes[opcode] <= 0x5f;
+}
+
 }  // namespace
 
 void Descent::run() {
-  while (!work_.empty()) {
+  for (std::uint64_t done = 0; !work_.empty(); ++done) {
+    if (done % 4096 == 0 && tick_)
+      tick_();
     const Hint next = work_.back();
     work_.pop_back();
     if (const Spot spot = claims_.find(next.address))
@@ -50,7 +67,7 @@ void Descent::follow(Spot spot, Evidence evidence) {
     // At the end of a function a call does not return, and compilers let control "fall out" where the
     // source promised that it cannot. Without unwind entries any call may be such a one.
     if (region.is_boundary(next) ? call || region.is_free(next)
-                                 : call && !region.is_covered(next)) {
+                                 : call && (!region.is_covered(next) || region.is_data(next))) {
       if (!call || !region.is_boundary(next))
         findings_.hints.push_back({region.address(next), Evidence::call_return});
       return leave();
@@ -69,6 +86,7 @@ void Descent::claim(const Spot& spot, const FlowInfo& info, Evidence evidence) {
   region.claim(spot.at, info.length, evidence);
   ++findings_.forms[info.form];
   ++findings_.instructions;
+  findings_.claimed_bytes += info.length;
   if (info.rip_relative) {
     if (info.takes_address) {
       if (claims_.find(info.memory))
@@ -78,6 +96,8 @@ void Descent::claim(const Spot& spot, const FlowInfo& info, Evidence evidence) {
         read.region->set_data(read.at);
     }
   }
+  if (calls_over_data(spot, info))
+    region.set_data(spot.at + info.length);
   if (info.kind == FlowKind::indirect_jump)
     findings_.indirect_jumps.push_back(region.address(spot.at));
 }

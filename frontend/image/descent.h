@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 
 #include "frontend/image/claims.h"
 
@@ -26,12 +27,14 @@ struct Findings {
   std::vector<Hint> hints;
   /// How often each form occurs in proven code: the statistics that likelihood.h judges with.
   std::array<std::uint32_t, form_count> forms{};
-  std::uint64_t instructions = 0;
+  std::uint64_t instructions = 0, claimed_bytes = 0;
 };
 
 class Descent {
  public:
-  Descent(Claims& claims, Findings& findings) : claims_(claims), findings_(findings) {}
+  /// `tick` is called now and then, for progress; may be empty.
+  Descent(Claims& claims, Findings& findings, std::function<void()> tick)
+      : claims_(claims), findings_(findings), tick_(std::move(tick)) {}
 
   void add(Vaddr address, Evidence evidence) { work_.push_back({address, evidence}); }
   /// Follows everything added so far. Paths stop at what is known and at the end of a function whose
@@ -47,6 +50,7 @@ class Descent {
 
   Claims& claims_;
   Findings& findings_;
+  std::function<void()> tick_;
   std::vector<Hint> work_;
   std::vector<Vaddr> targets_;  // of the path being followed
 };

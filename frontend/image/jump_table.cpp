@@ -137,33 +137,37 @@ bool can_start(const Spot& spot) {
   return info.kind != FlowKind::invalid && !info.odd;
 }
 
+}  // namespace
+
 // The part of the region that a table may lead to: the jump's own function when its unwind range is
 // known (tables that also lead to a cold part elsewhere are given up; the unwind range finds the
 // same code), else everything.
-std::pair<std::size_t, std::size_t> reachable_part(const Spot& jump) {
+const JumpTableReader::Part& JumpTableReader::reachable_from(const Spot& jump) {
   const Region& region = *jump.region;
-  if (!region.is_covered(jump.at))
-    return {0, region.size()};
-  std::size_t lo = jump.at, hi = jump.at + 1;
-  while (lo > 0 && !region.is_boundary(lo))
-    --lo;
-  while (hi < region.size() && !region.is_boundary(hi))
-    ++hi;
-  return {lo, hi};
+  if (part_.region == &region && jump.at >= part_.lo && jump.at < part_.hi)
+    return part_;
+  if (!region.is_covered(jump.at)) {
+    part_ = {&region, 0, region.size()};
+    return part_;
+  }
+  part_ = {&region, jump.at, jump.at + 1};
+  while (part_.lo > 0 && !region.is_boundary(part_.lo))
+    --part_.lo;
+  while (part_.hi < region.size() && !region.is_boundary(part_.hi))
+    ++part_.hi;
+  return part_;
 }
 
-}  // namespace
-
-std::optional<JumpTable> read_jump_table(const Image& image, Claims& claims, const Spot& jump) {
+std::optional<JumpTable> JumpTableReader::read(const Spot& jump) {
   const auto shape = shape_of(*jump.region, jump.at);
   if (!shape || !shape->entries)
     return std::nullopt;
   const std::size_t width = shape->relative ? 4 : 8;
   JumpTable table{shape->table, Bytes{*shape->entries * width}, {}};
-  const auto bytes = image.bytes_at(table.address, table.size);
+  const auto bytes = image_.bytes_at(table.address, table.size);
   if (bytes.size() < table.size.value)
     return std::nullopt;
-  const auto [lo, hi] = reachable_part(jump);
+  const Part& part = reachable_from(jump);
   for (std::size_t at = 0; at < bytes.size(); at += width) {
     Vaddr target;
     if (shape->relative) {
@@ -173,8 +177,9 @@ std::optional<JumpTable> read_jump_table(const Image& image, Claims& claims, con
     } else {
       std::memcpy(&target.value, bytes.data() + at, 8);
     }
-    const Spot spot = claims.find(target);
-    if (!spot || spot.region != jump.region || spot.at < lo || spot.at >= hi || !can_start(spot))
+    const Spot spot = claims_.find(target);
+    if (!spot || spot.region != part.region || spot.at < part.lo || spot.at >= part.hi ||
+        !can_start(spot))
       return std::nullopt;
     table.targets.push_back(target);
   }

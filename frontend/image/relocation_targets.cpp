@@ -108,9 +108,11 @@ std::vector<Vaddr> relocation_targets(ByteView file, const ElfTables& tables,
   collect.add_words(collect.dynamic_range(DT_FINI_ARRAY, DT_FINI_ARRAYSZ));
   collect.add_words(collect.dynamic_range(DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ));
   if (!dynamic.present) {  // static executables tell by section only
+    std::uint64_t budget = file.size();  // a hostile file names the same bytes again and again
     for (const Elf64_Shdr& s : tables.sections) {
-      if (!(s.sh_flags & SHF_ALLOC))
+      if (!(s.sh_flags & SHF_ALLOC) || s.sh_type == SHT_NOBITS || s.sh_size > budget)
         continue;
+      budget -= s.sh_size;
       if (s.sh_type == SHT_RELA)
         collect.add_rela(ElfTables::contents(file, s));
       else if (s.sh_type == SHT_INIT_ARRAY || s.sh_type == SHT_FINI_ARRAY ||

@@ -46,12 +46,15 @@ std::uint64_t dynamic_symbol_count(ByteView file, const ElfTables& tables,
 std::vector<Table> symbol_tables(ByteView file, const ElfTables& tables,
                                  const DynamicTable& dynamic) {
   std::vector<Table> found;
-  bool dynsym = false;
+  bool symtab = false, dynsym = false;  // one of each in any file that a linker made
   for (const Elf64_Shdr& s : tables.sections) {
     if ((s.sh_type != SHT_SYMTAB && s.sh_type != SHT_DYNSYM) ||
         s.sh_link >= tables.sections.size())
       continue;
-    dynsym |= s.sh_type == SHT_DYNSYM;
+    bool& seen = s.sh_type == SHT_DYNSYM ? dynsym : symtab;
+    if (seen)
+      continue;
+    seen = true;
     found.push_back({ElfTables::contents(file, s),
                      ElfTables::contents(file, tables.sections[s.sh_link])});
   }

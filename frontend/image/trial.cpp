@@ -84,9 +84,16 @@ bool Trials::explore(Vaddr start) {
 
 bool Trials::follow(Spot spot) {
   Region& region = *spot.region;
+  const std::size_t first_step = steps_.size();
+  // What certainly runs into nonsense need not be tried again from another address.
+  const auto refute = [&] {
+    for (std::size_t i = first_step; i < steps_.size(); ++i)
+      region.refute(steps_[i].spot.at);
+    return false;
+  };
   for (std::size_t at = spot.at;;) {
-    if (at >= region.size() || region.is_disputed(at))
-      return false;
+    if (at >= region.size() || region.is_disputed(at) || region.is_refuted(at))
+      return refute();
     if (region.is_start(at) || region.is_trial_start(at)) {
       ended_ |= region.is_start(at);
       return true;
@@ -99,8 +106,15 @@ bool Trials::follow(Spot spot) {
       return true;
     }
     const FlowInfo info = region.decode(at);
-    if (info.kind == FlowKind::invalid || !accept_step({&region, at}, info))
+    if (!is_sane({&region, at}, info)) {
+      region.refute(at);
+      return refute();
+    }
+    if (!region.has_room(at, info.length))
       return false;
+    region.set_trial(at, info.length);
+    steps_.push_back({{&region, at}, info});
+    weigh({&region, at}, info);
     at += info.length;
     if (info.ends_flow() || info.kind == FlowKind::call || info.kind == FlowKind::indirect_call) {
       ended_ = true;
@@ -109,38 +123,37 @@ bool Trials::follow(Spot spot) {
   }
 }
 
-bool Trials::accept_step(const Spot& spot, const FlowInfo& info) {
-  Region& region = *spot.region;
-  if (info.odd || !region.has_room(spot.at, info.length))
+// Whatever is not sane now can never become so: claims and data marks are only ever added.
+bool Trials::is_sane(const Spot& spot, const FlowInfo& info) const {
+  if (info.kind == FlowKind::invalid || info.odd || info.length > spot.region->size() - spot.at)
     return false;
   for (std::size_t i = spot.at; i < spot.at + info.length; ++i)
-    if (region.is_data(i))
+    if (spot.region->is_data(i) || !spot.region->is_free(i))
       return false;
-  region.set_trial(spot.at, info.length);
-  steps_.push_back({spot, info});
-  if (info.kind == FlowKind::nop)
+  if (info.rip_relative && info.kind != FlowKind::nop && !in_image(info.memory))
+    return false;
+  if (!info.direct())
     return true;
-  bits_ += likelihood_.bits(info, region.bytes_from(spot.at));
-  if (info.rip_relative) {
-    if (!in_image(info.memory))
-      return false;
-    bits_ += in_image_bits;
-  }
-  return !info.direct() || judge_target(info);
+  const Spot target = claims_.find(info.target);
+  return target && !target.region->is_inside(target.at) && !target.region->is_disputed(target.at) &&
+         !target.region->is_data(target.at);
 }
 
-bool Trials::judge_target(const FlowInfo& info) {
+// Precondition: is_sane.
+void Trials::weigh(const Spot& spot, const FlowInfo& info) {
+  if (info.kind == FlowKind::nop)
+    return;
+  bits_ += likelihood_.bits(info, spot.region->bytes_from(spot.at));
+  if (info.rip_relative)
+    bits_ += in_image_bits;
+  if (!info.direct())
+    return;
   const Spot target = claims_.find(info.target);
-  if (!target || target.region->is_inside(target.at) || target.region->is_disputed(target.at) ||
-      target.region->is_trial_inside(target.at) || target.region->is_data(target.at))
-    return false;
-  const bool known = target.region->is_start(target.at);
   const bool near = info.kind != FlowKind::call && info.length <= 3;
-  if (known)
+  if (target.region->is_start(target.at))
     bits_ += near ? known_near_bits : known_target_bits;
-  if (!known && info.kind != FlowKind::call)
+  else if (info.kind != FlowKind::call)
     open_.push_back(info.target);
-  return true;
 }
 
 bool Trials::in_image(Vaddr address) const {

@@ -29,8 +29,8 @@ class Trials {
   };
   bool explore(Vaddr start);
   bool follow(Spot spot);
-  bool accept_step(const Spot& spot, const FlowInfo& info);
-  bool judge_target(const FlowInfo& info);
+  [[nodiscard]] bool is_sane(const Spot& spot, const FlowInfo& info) const;
+  void weigh(const Spot& spot, const FlowInfo& info);
   [[nodiscard]] bool in_image(Vaddr address) const;
 
   const Image& image_;

@@ -204,7 +204,7 @@ class FrameReader {
     entries_.push_back(std::move(entry));
   }
 
-  void read_landing_pads(std::uint64_t lsda, UnwindEntry& entry) const {
+  void read_landing_pads(std::uint64_t lsda, UnwindEntry& entry) {
     Cursor c(tables_.from(file_, lsda), lsda);
     std::uint64_t pad_base = entry.range.lo.value;
     if (const auto encoding = c.next<std::uint8_t>(); encoding != enc_omit) {
@@ -216,6 +216,9 @@ class FrameReader {
     const auto encoding = static_cast<std::uint8_t>(c.next<std::uint8_t>() & 0x0f);
     const std::uint64_t size = c.uleb();
     const std::uint64_t end = c.at() + size;
+    if (size > lsda_budget_)
+      return;  // a hostile file lets many functions share one huge LSDA
+    lsda_budget_ -= size;
     std::vector<Vaddr> pads;
     while (c.ok() && c.at() < end) {
       c.pointer(encoding, 0);  // start of the call-site range
@@ -244,6 +247,7 @@ class FrameReader {
   const ElfTables& tables_;
   const std::vector<Section>& code_;
   std::vector<UnwindEntry> entries_;
+  std::uint64_t lsda_budget_ = 2 * file_.size();
 };
 
 }  // namespace
@@ -259,6 +263,7 @@ std::vector<UnwindEntry> read_unwind(ByteView file, const ElfTables& tables,
       continue;
     by_section = true;
     reader.read(ElfTables::contents(file, s), s.sh_addr, data_base);
+    break;  // there is only one in any file that a linker made
   }
   if (!by_section && header != nullptr) {
     // .eh_frame_hdr: version, encodings of: pointer to .eh_frame, count, table.
