@@ -406,11 +406,12 @@ Result<CountersReply> Session::use_counters(const CountersRequest& request) {
     return error_in("bad_request", "the capacity is between 1 and 134,217,728 slots",
                     "/params/capacity");
   const Vaddr at{static_cast<std::uint64_t>(state_->next_reserved)};
-  const Bytes size{(request.capacity * 8 + 4095) & ~std::uint64_t{4095}};
+  // The file is mapped from its start: a page of header (PunsterCounters), then the slots.
+  const Bytes size{page_size.value + ((request.capacity * 8 + 4095) & ~std::uint64_t{4095})};
   state_->counter_region = CounterRegion{at, size, request.path};
   state_->next_reserved += static_cast<std::int64_t>(size.value);
   state_->planned.reset();
-  return CountersReply{at};
+  return CountersReply{at + page_size};
 }
 
 Result<Statistics> Session::plan() {
