@@ -24,7 +24,7 @@ class HelpFormatter : public CLI::Formatter {
     return "Usage: " + std::string(help_text(app->get_name()).synopsis) + "\n";
   }
   std::string make_footer(const CLI::App* app) const override {
-    return "\n" + app->get_footer();
+    return app->get_footer();
   }
 };
 

@@ -44,7 +44,10 @@ std::string cell_text(const json& value) {
   if (value.is_string()) return value.get_ref<const std::string&>();
   if (!value.is_array()) return dumped(value);
   std::string joined;
-  for (const json& element : value) joined += (joined.empty() ? "" : " ") + cell_text(element);
+  for (const json& element : value) {
+    if (!joined.empty()) joined += ' ';
+    joined += cell_text(element);
+  }
   return joined;
 }
 
@@ -83,9 +86,11 @@ void RecordPrinter::record(const std::vector<json>& values) {
   assert(values.size() == columns_.size());
   if (format_ == Format::json) {
     std::string object = first_ ? "\n{" : ",\n{";
-    for (std::size_t i = 0; i < values.size(); ++i)
-      object += (i == 0 ? "" : ",") + dumped(columns_[i].name) + ":" + dumped(values[i]);
-    print(object + "}");
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (i != 0) object += ',';
+      object.append(dumped(columns_[i].name)).append(":").append(dumped(values[i]));
+    }
+    print(object + '}');
   } else {
     std::vector<std::string> cells;
     for (const json& value : values) cells.push_back(cell_text(value));
@@ -100,7 +105,7 @@ void RecordPrinter::record(const std::vector<json>& values) {
 std::string grouped(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
   return digits;
 }
 

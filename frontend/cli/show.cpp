@@ -118,8 +118,10 @@ class Inspection {
 
 std::string spaced(const std::string& hex) {
   std::string result;
-  for (std::size_t i = 0; i < hex.size(); i += 2)
-    result += (i == 0 ? "" : " ") + hex.substr(i, 2);
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    if (i != 0) result += ' ';
+    result += hex.substr(i, 2);
+  }
   return result;
 }
 

@@ -15,13 +15,17 @@ namespace {
 
 std::string quoted(const std::string& text) { return dump_json(Json(text)); }
 std::string quoted_or_null(const std::string& text) { return text.empty() ? "null" : quoted(text); }
-std::string hex(Vaddr address) { return '"' + to_hex(address) + '"'; }
+std::string enclosed(std::string text) { return text.insert(0, 1, '"') += '"'; }
+std::string hex(Vaddr address) { return enclosed(to_hex(address)); }
 
 template <typename T, typename F>
 std::string list(const std::vector<T>& elements, F text_of) {
   std::string result = "[";
-  for (const T& element : elements) result += (result.size() == 1 ? "" : ",") + text_of(element);
-  return result + "]";
+  for (const T& element : elements) {
+    if (result.size() != 1) result += ',';
+    result += text_of(element);
+  }
+  return result += ']';
 }
 
 /// What the verifier must know beyond the result: what stands in for the instruction.
@@ -31,10 +35,9 @@ std::string replacement_fields(const Treatment& treatment, Insn insn) {
     if (action.kind() == ActionKind::jump)
       fields += ",\"jump\":" + hex(action.jump_target());
   if (const auto bytes = treatment.patch.in_place(insn.length()))
-    fields += ",\"replaced\":\"" +
-              to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes->data()),
-                               bytes->size())) +
-              '"';
+    fields += ",\"replaced\":" +
+              enclosed(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes->data()),
+                                        bytes->size())));
   return fields;
 }
 
@@ -60,9 +63,10 @@ void SiteRecordWriter::write(const ResultsReply& page) {
     const Section* section = image.section_at(address);
     const auto offset = image.to_offset(address);
     lines += "{\"address\":" + hex(address);
-    lines += ",\"offset\":" + (offset ? '"' + to_hex(*offset) + '"' : "null");
+    lines += ",\"offset\":" + (offset ? enclosed(to_hex(*offset)) : "null");
     lines += ",\"size\":" + std::to_string(site.insn.length());
-    lines += ",\"bytes\":\"" + to_hex(image.bytes_at(address, Bytes{site.insn.length()})) + '"';
+    const auto bytes = image.bytes_at(address, Bytes{site.insn.length()});
+    lines += ",\"bytes\":" + enclosed(to_hex(bytes));
     lines += ",\"section\":" + quoted_or_null(section != nullptr ? section->name : "");
     lines += ",\"symbol\":" + quoted_or_null(image.describe(address));
     lines += ",\"result\":" + quoted(page.result[i]);

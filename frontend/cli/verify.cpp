@@ -59,7 +59,8 @@ void print_text(const VerifyOptions& options, const VerifyReport& report) {
   std::printf("%s: %s: %s of %s sites proven\n", options.patched.c_str(),
               report.ok() ? "proven" : "NOT PROVEN", grouped(report.proven).c_str(),
               grouped(report.sites).c_str());
-  for (const auto& [name, value] : figures(report).items())
+  const Json all = figures(report);
+  for (const auto& [name, value] : all.items())
     if (name != "sites" && name != "proven")
       std::printf("  %-16s %12s\n", name.c_str(), grouped(value.get<std::uint64_t>()).c_str());
   for (const auto& [kind, count] : report.failures_by_kind)
@@ -87,7 +88,8 @@ void print_json_report(const VerifyOptions& options, const VerifyReport& report)
 void print_csv(const VerifyReport& report) {
   RecordPrinter printer(Format::csv, {{"field"}, {"value"}});
   printer.record({"verdict", report.ok() ? "proven" : "not proven"});
-  for (const auto& [name, value] : figures(report).items()) printer.record({name, value});
+  const Json all = figures(report);
+  for (const auto& [name, value] : all.items()) printer.record({name, value});
   for (const auto& [kind, count] : report.failures_by_kind)
     printer.record({"failures." + kind, count});
   printer.end();
