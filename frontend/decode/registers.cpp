@@ -57,10 +57,20 @@ Family family(RegisterKind kind) {
   return {0, 0, 0};
 }
 
-// "ax" after the 16-bit stem, "r8w" from 8 on.
+std::string numbered(const char* stem, unsigned number, const char* suffix = "") {
+  std::string name = stem;
+  name += std::to_string(number);
+  name += suffix;
+  return name;
+}
+
+// "eax" from the stem "a" and the prefix "e"; "r8d" from 8 on.
 std::string general_name(const char* prefix, unsigned number, const char* new_suffix) {
-  if (number >= 8) return "r" + std::to_string(number) + new_suffix;
-  return prefix + std::string(legacy_stem[number]) + (number < 4 ? "x" : "");
+  if (number >= 8) return numbered("r", number, new_suffix);
+  std::string name = prefix;
+  name += legacy_stem[number];
+  if (number < 4) name += 'x';
+  return name;
 }
 
 const std::map<std::string, Register, std::less<>>& by_name() {
@@ -90,7 +100,7 @@ std::string to_string(Register r) {
     case RegisterKind::none:
       return "nil";
     case RegisterKind::low8:
-      return n >= 8 ? "r" + std::to_string(n) + "b" : std::string(legacy_stem[n]) + "l";
+      return n >= 8 ? numbered("r", n, "b") : std::string(legacy_stem[n]).append("l");
     case RegisterKind::high8:
       return std::string(legacy_stem[n]) + "h";
     case RegisterKind::gpr16:
@@ -100,27 +110,27 @@ std::string to_string(Register r) {
     case RegisterKind::gpr64:
       return general_name("r", n, "");
     case RegisterKind::xmm:
-      return "xmm" + std::to_string(n);
+      return numbered("xmm", n);
     case RegisterKind::ymm:
-      return "ymm" + std::to_string(n);
+      return numbered("ymm", n);
     case RegisterKind::zmm:
-      return "zmm" + std::to_string(n);
+      return numbered("zmm", n);
     case RegisterKind::mask:
-      return "k" + std::to_string(n);
+      return numbered("k", n);
     case RegisterKind::x87:
-      return "st" + std::to_string(n);
+      return numbered("st", n);
     case RegisterKind::mmx:
-      return "mm" + std::to_string(n);
+      return numbered("mm", n);
     case RegisterKind::segment:
       return segments[n];
     case RegisterKind::control:
-      return "cr" + std::to_string(n);
+      return numbered("cr", n);
     case RegisterKind::debug:
-      return "dr" + std::to_string(n);
+      return numbered("dr", n);
     case RegisterKind::bound:
-      return "bnd" + std::to_string(n);
+      return numbered("bnd", n);
     case RegisterKind::tile:
-      return "tmm" + std::to_string(n);
+      return numbered("tmm", n);
     case RegisterKind::single:
       return singles[n];
   }
