@@ -5,8 +5,9 @@
 // out. So we ask the question as a bet between two explanations of the same bytes and count in bits:
 //
 //   code  the instruction's form (prefixes, opcode, register or memory) is drawn as often as proven
-//         code of this very file uses it; forms never seen share a small part of the probability,
-//         vector forms a larger one, since hand-written vector code stands beside compiled scalar code.
+//         code of this very file uses it (typical_forms.h helps out in small files); forms never seen
+//         share a small part of the probability, vector forms a larger one, since hand-written vector
+//         code stands beside compiled scalar code.
 //   data  every byte is drawn alone: zeros often (small integers in tables), FF and text less so,
 //         everything else evenly.
 //
@@ -21,10 +22,14 @@
 
 #include <cmath>
 
+#include "frontend/image/typical_forms.h"
+
 namespace punster {
 namespace {
 
-constexpr double unseen_weight = 64;  // pseudo-instructions that stand for all unseen forms
+// Pseudo-instructions that are added to what the file's own code shows.
+constexpr double typical_weight = 448;  // distributed as in compiled code elsewhere
+constexpr double unseen_weight = 64;    // spread over all forms
 
 double data_bits(std::uint8_t byte) {
   if (byte == 0x00)
@@ -39,12 +44,17 @@ double data_bits(std::uint8_t byte) {
 }  // namespace
 
 Likelihood::Likelihood(const Findings& findings) : code_bits_(form_count) {
-  const double total = static_cast<double>(findings.instructions) + unseen_weight;
+  const double total =
+      static_cast<double>(findings.instructions) + typical_weight + unseen_weight;
+  std::vector<double> prior(form_count);
   for (std::size_t form = 0; form < form_count; ++form) {
     const bool vector = form >> 12 == 3;
-    const double prior = unseen_weight * std::exp2(vector ? -8.0 : -13.0);
-    code_bits_[form] = static_cast<float>(std::log2((findings.forms[form] + prior) / total));
+    prior[form] = unseen_weight * std::exp2(vector ? -8.0 : -13.0);
   }
+  for (const TypicalForm& typical : typical_forms)
+    prior[typical.form] += typical_weight * typical.per_10000 / 10000.0;
+  for (std::size_t form = 0; form < form_count; ++form)
+    code_bits_[form] = static_cast<float>(std::log2((findings.forms[form] + prior[form]) / total));
 }
 
 double Likelihood::bits(const FlowInfo& info, std::span<const std::uint8_t> bytes) const {

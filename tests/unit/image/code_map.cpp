@@ -1,0 +1,181 @@
+#include <catch2/catch.hpp>
+
+#include <random>
+
+#include "elf_sample.h"
+
+using namespace punster;
+using namespace punster::test;
+
+namespace {
+void append(ByteVector& code, std::initializer_list<std::uint8_t> bytes) {
+  code.insert(code.end(), bytes);
+}
+ByteVector& operator<<(ByteVector& code, std::initializer_list<std::uint8_t> bytes) {
+  append(code, bytes);
+  return code;
+}
+}  // namespace
+
+TEST_CASE("a table that code loads from is data, however well it decodes", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0x48, 0x8b, 0x05, 0x09, 0x00, 0x00, 0x00,  //  0: mov 0x9(%rip),%rax    -> 16
+      0xc3,                                      //  7: ret
+      0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+      0x48, 0x89, 0xe5, 0x5d, 0x48, 0x89, 0xe5, 0xc3,  // 16: a constant
+  };
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 7});
+  CHECK(class_at(map, 8) == ByteClass::padding);
+  CHECK(class_at(map, 16) == ByteClass::data);
+  CHECK(class_at(map, 23) == ByteClass::data);
+}
+
+TEST_CASE("a table that is accessed through its address is data", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0x48, 0x8d, 0x0d, 0x09, 0x00, 0x00, 0x00,  //  0: lea 0x9(%rip),%rcx    -> 16
+      0x8b, 0x04, 0xb9,                          //  7: mov (%rcx,%rdi,4),%eax
+      0xc3,                                      // 10: ret
+      0x0f, 0x1f, 0x44, 0x00, 0x00,              // 11: nopl
+      0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3, 0xc3, 0xc3,
+  };
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 7, 10});
+  CHECK(class_at(map, 16) == ByteClass::data);
+}
+
+TEST_CASE("a position-independent jump table leads to its cases", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0x83, 0xff, 0x02,                          //  0: cmp $2,%edi
+      0x77, 0x1e,                                //  3: ja 35
+      0x48, 0x8d, 0x15, 0x24, 0x00, 0x00, 0x00,  //  5: lea 0x24(%rip),%rdx   -> 48
+      0x89, 0xff,                                // 12: mov %edi,%edi
+      0x48, 0x63, 0x04, 0xba,                    // 14: movslq (%rdx,%rdi,4),%rax
+      0x48, 0x01, 0xd0,                          // 18: add %rdx,%rax
+      0x3e, 0xff, 0xe0,                          // 21: notrack jmp *%rax
+      0x31, 0xc0, 0xc3,                          // 24: xor %eax,%eax; ret
+      0xb0, 0x01, 0xc3,                          // 27: mov $1,%al; ret
+      0xb0, 0x02, 0xc3, 0x90, 0x90,              // 30: mov $2,%al; ret
+      0xb0, 0x03, 0xc3,                          // 35: mov $3,%al; ret
+      0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+      0xe8, 0xff, 0xff, 0xff,                    // 48: 24 - 48
+      0xeb, 0xff, 0xff, 0xff,                    //     27 - 48
+      0xee, 0xff, 0xff, 0xff,                    //     30 - 48
+  };
+  const CodeMap map = map_of(sample);
+  CHECK(map.find(Vaddr{ElfSample::text + 24}) != nullptr);
+  CHECK(map.find(Vaddr{ElfSample::text + 27}) != nullptr);
+  CHECK(map.find(Vaddr{ElfSample::text + 30}) != nullptr);
+  CHECK(class_at(map, 48) == ByteClass::data);
+  CHECK(map.find(Vaddr{ElfSample::text + 48}) == nullptr);
+}
+
+TEST_CASE("a jump past a lock prefix makes the instruction doubt", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0x85, 0xff,                    // 0: test %edi,%edi
+      0x74, 0x01,                    // 2: je 5
+      0xf0,                          // 4: lock
+      0x48, 0x0f, 0xb1, 0x16,        // 5: cmpxchg %rdx,(%rsi)
+      0xc3,                          // 9: ret
+  };
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 2, 9});
+  CHECK(class_at(map, 4) == ByteClass::doubt);
+  CHECK(class_at(map, 5) == ByteClass::doubt);
+}
+
+TEST_CASE("fill inside a function is code, fill between functions is padding", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0xeb, 0x06,                          //  0: jmp 8
+      0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00,  //  2: nopw
+      0x31, 0xc0,                          //  8: xor %eax,%eax
+      0xc3,                                // 10: ret
+      0x0f, 0x1f, 0x44, 0x00, 0x00,        // 11: nopl
+      0xc3,                                // 16: ret
+  };
+  sample.unwind = {{0, 11}, {16, 1}};
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 2, 8, 10, 16});
+  CHECK(map.unreached == std::vector<AddressRange>{{Vaddr{0x1002}, Vaddr{0x1008}}});
+  CHECK(class_at(map, 11) == ByteClass::padding);
+}
+
+TEST_CASE("a path that runs into garbage is doubt back to its last call", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0xe8, 0x0b, 0x00, 0x00, 0x00,  //  0: call 16, which does not return
+      0x48, 0x89, 0xc7,              //  5: nonsense that decodes,
+      0x06, 0x06,                    //  8: and nonsense that does not
+      0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+      0x0f, 0x0b,                    // 16: ud2
+  };
+  sample.unwind = {{0, 10}, {16, 2}};
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 16});
+  CHECK(class_at(map, 5) == ByteClass::doubt);
+}
+
+TEST_CASE("a string that a call jumps over is not code", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0xe8, 0x08, 0x00, 0x00, 0x00,            //  0: call 13
+      'P', 'Q', 'R', 'S', 'P', 'Q', 'R', 'S',  //  5: push, push, push, ...
+      0x58,                                    // 13: pop %rax
+      0xc3,                                    // 14: ret
+  };
+  sample.unwind = {{0, 15}};
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 13, 14});
+  CHECK(class_at(map, 5) == ByteClass::data);
+}
+
+TEST_CASE("an object symbol in .text is data", "[code_map]") {
+  ElfSample sample;
+  sample.code = {0xc3, 0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3};
+  sample.symbols = {{"f", 0, 1, STT_FUNC}, {"table", 1, 6, STT_OBJECT}};
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0});
+  CHECK(class_at(map, 1) == ByteClass::data);
+}
+
+TEST_CASE("constants that nothing refers to are never code", "[code_map]") {
+  // After a proper function: random words, small integers, text, repeated bytes.
+  const unsigned seed = 20200615;
+  WARN("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (unsigned round = 0; round < 400; ++round) {
+    ElfSample sample;
+    sample.code = {0x55, 0x48, 0x89, 0xe5, 0x31, 0xc0, 0x5d, 0xc3,
+                   0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90};
+    const std::size_t size = 16 << random() % 6;
+    const auto flavour = random() % 4;
+    const auto repeated = static_cast<std::uint8_t>(random());
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto any = static_cast<std::uint8_t>(random());
+      sample.code.push_back(flavour == 0   ? any
+                            : flavour == 1 ? (i % 4 == 0 ? any : std::uint8_t{0})
+                            : flavour == 2 ? static_cast<std::uint8_t>(0x20 + any % 95)
+                                           : repeated);
+    }
+    sample.code.push_back(0xc3);
+    const CodeMap map = map_of(sample);
+    INFO("round " << round << " flavour " << flavour);
+    CHECK(map.instructions.back().address() < Vaddr{ElfSample::text + 16});
+  }
+}
+
+TEST_CASE("nearest instructions surround an address", "[code_map]") {
+  ElfSample sample;
+  sample.code = {0x31, 0xc0, 0xc3};
+  const CodeMap map = map_of(sample);
+  CHECK(map.nearest(Vaddr{0x1001}) == std::vector<Vaddr>{Vaddr{0x1000}, Vaddr{0x1002}});
+  CHECK(map.nearest(Vaddr{0x1002}) == std::vector<Vaddr>{Vaddr{0x1002}});
+  CHECK(map.nearest(Vaddr{0xfff}) == std::vector<Vaddr>{Vaddr{0x1000}});
+  CHECK(map.find(Vaddr{0x1001}) == nullptr);
+  CHECK(map.find(Vaddr{0x1002})->length() == 1);
+}
