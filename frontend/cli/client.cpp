@@ -23,6 +23,11 @@ std::string mode_of(ImageKind kind) { return kind == ImageKind::dso ? "dso" : "e
 /// Whether an error says that the other side went away, rather than what it thinks of a request.
 bool is_loss(const Error& failure) { return failure.kind == "disconnected" || failure.kind == "io"; }
 
+/// Whether it is about the backend's reply: our requests' faults are placed below "/params".
+bool is_nonsense(const Error& failure) {
+  return failure.kind == "parse_error" || failure.where.rfind("/result", 0) == 0;
+}
+
 }  // namespace
 
 Client::Client(std::shared_ptr<BackendProcess> process)
@@ -30,6 +35,9 @@ Client::Client(std::shared_ptr<BackendProcess> process)
       rpc_(std::make_unique<RpcClient>(process_->replies(), process_->requests())) {}
 
 Error Client::translated(Error failure) {
+  if (is_nonsense(failure))
+    return error("backend_died", "punster-backend answered what is no answer: " + failure.message +
+                                     "; nothing was written (install both from one build)");
   if (!is_loss(failure)) return failure;
   if (!end_) end_ = process_->finish();
   return error("backend_died", "punster-backend ended unexpectedly: " + *end_ +
@@ -129,7 +137,7 @@ Result<void> Client::send_sites(const Subject& subject, const Selection& selecti
 
 Result<Statistics> Client::plan() {
   PUNSTER_TRY(const Json reply, checked(rpc_->call("plan")));
-  return parse_message<Statistics>(reply, "/result");
+  return checked(parse_message<Statistics>(reply, "/result"));
 }
 
 Result<Statistics> Client::emit(const std::string& output) {

@@ -73,7 +73,7 @@ void print_text(const Json& record) {
       std::printf("  %s: %s\n", words, text.c_str());
   if (const auto found = record.find("alternatives"); found != record.end())
     for (const Json& alternative : *found)
-      std::printf("  %-3s %s\n", text_of(alternative, "tactic").c_str(),
+      std::printf("  %s: %s\n", text_of(alternative, "tactic").c_str(),
                   text_of(alternative, "outcome").c_str());
 }
 

@@ -165,7 +165,9 @@ class PatchRun {
     const std::lock_guard lock(report_mutex_);
     remove_all_drafts();
     report_.status = "interrupted";
-    report_.error = error("interrupted", "interrupted by a signal; nothing was written");
+    report_.error =
+        error("interrupted", options_.input + ": interrupted by a signal; nothing was written");
+    print_failure(*report_.error);
     report_.seconds_total = since(start_);
     if (stats_wanted_) (void)write_statistics(report_, *options_.stats);
   }
