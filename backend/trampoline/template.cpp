@@ -1,6 +1,10 @@
-// The template that nearly every site has is ["$instr", "$break"]: a million of them must not cost a
-// million small vectors. They take a path of their own here that touches no heap; everything else is
-// expanded. Measured on 635,000 sites (git): 
+// The template that most sites have is ["$instr", "$break"]: a million of them must not cost a million
+// small vectors. They take a path of their own here that touches no heap; everything else is expanded.
+//
+// CPU seconds for measure and encode of 635,000 sites (as many as git has), relocation planned in both
+// calls / handed in: ["$instr", "$break"] 0.13 / 0.02; e9tool's [".Ltrampoline", "$empty", "$instr",
+// "$BREAK"] 0.32 / 0.20; a counter whose slot is a number in the metadata 0.37 / 0.25, one whose slot is
+// {"rel32": address}, compiled anew for each site, 0.56 / 0.40.
 
 #include "backend/trampoline/template.h"
 
