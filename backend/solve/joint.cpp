@@ -28,7 +28,7 @@ class Group {
     const unsigned most = std::min(options_.followers, max_group - 1);
     for (unsigned followers = 1; followers <= most; ++followers) {
       if (!take_in(site_ + followers)) break;
-      nodes_ = 160;
+      nodes_ = options_.nodes;
       if (descend(site_ + followers)) return finish(followers);
     }
     restore();

@@ -23,6 +23,7 @@ struct JointOptions {
   unsigned followers = 4;  ///< how many instructions behind i may be placed anew with it
   bool evict = false;      ///< untouched followers may be displaced, too
   Opening opening = Opening::adjoining;
+  unsigned nodes = 160;    ///< jumps that may be tried per number of followers
 };
 
 /// Finds jumps for i and for the instructions right behind it, together: followers that are placed

@@ -69,6 +69,7 @@ class Solver {
     if (try_eviction(i)) return;
     if (board_.pages().far_opened() < input_.space.far_pages && try_far(i)) return;
     if (options_.allows(Tactic::T3) && note(i, "T3", place_on_pad(board_, i))) return;
+    if (try_anything(i)) return;
     if (options_.traps && options_.allows(Tactic::B0)) {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
@@ -110,6 +111,15 @@ class Solver {
     if (!options_.allows(Tactic::T2)) return false;
     return note(i, "followers evicted",
                 place_jointly(board_, i, {.followers = 5, .evict = true}).has_value());
+  }
+
+  /// The last resort before a trap: wherever it leads, whatever it takes.
+  bool try_anything(InsnIndex i) {
+    if (!options_.allows(Tactic::T2)) return false;
+    return note(i, "followers placed anew or evicted, with far pages",
+                place_jointly(board_, i,
+                              {.followers = 5, .evict = true, .opening = Opening::anywhere, .nodes = 800})
+                    .has_value());
   }
 
   bool note(InsnIndex i, const char* what, bool worked) {
