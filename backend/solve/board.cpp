@@ -169,6 +169,16 @@ void Board::commit_trap(InsnIndex i, std::uint8_t one_byte_opcode) {
   placed_[i].shape = Shape::trap;
 }
 
+bool Board::undo_trap(InsnIndex i) {
+  assert(placed_[i].shape == Shape::trap);
+  const Position s = start_[i], end = s + std::min(length(i), 2u);
+  for (Position p = s; p < end; ++p)
+    if (bytes_.locks(p) != 1) return false;
+  for (Position p = s; p < end; ++p) bytes_.unlock(p);
+  placed_[i] = {};
+  return true;
+}
+
 void Board::commit_replacement(InsnIndex i, const std::string& replacement) {
   assert(replacement.size() == length(i));
   for (unsigned j = 0; j < length(i); ++j) {

@@ -79,11 +79,19 @@ class Board {
   void commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bool stub,
                          std::uint8_t means);
   void commit_trap(InsnIndex i, std::uint8_t one_byte_opcode);
+  /// Takes a trap back unless somebody borrowed its bytes; returns whether it did.
+  bool undo_trap(InsnIndex i);
   void commit_replacement(InsnIndex i, const std::string& bytes);
   /// Precondition: nobody else relies on i's bytes (all locks on them are i's own).
   void undo(InsnIndex i);
   /// Whether all locks on i's own bytes are its own.
   [[nodiscard]] bool can_undo(InsnIndex i) const;
+  /// Notes for whom v was evicted, when that is not the site right before it.
+  void set_evicted_for(InsnIndex v, InsnIndex site) { evicted_for_[v] = site; }
+  [[nodiscard]] std::optional<InsnIndex> evicted_for(InsnIndex v) const {
+    const auto it = evicted_for_.find(v);
+    return it == evicted_for_.end() ? std::nullopt : std::optional(it->second);
+  }
   void add_means(InsnIndex i, std::uint8_t means) { placed_[i].means |= means; }
 
   [[nodiscard]] const ByteState& bytes() const { return bytes_; }
@@ -111,6 +119,7 @@ class Board {
   std::vector<bool> adjoins_next_;
   std::vector<InsnIndex> site_of_;
   std::vector<Placement> placed_;
+  std::unordered_map<InsnIndex, InsnIndex> evicted_for_;
   std::array<bool, 256> top_valid_{}, near_tops_{};
 };
 

@@ -61,6 +61,8 @@ class Group {
   }
 
   bool descend(InsnIndex i) {
+    // A neighbour that nobody asked to patch is left as it is when that works, too.
+    if (i != site_ && !board_.is_site(i) && descend(i - 1)) return done_ = true;
     const auto body = board_.body_of(i);
     if (!body) return false;
     const unsigned most = std::min(board_.length(i) - 1, 3u);
@@ -112,7 +114,8 @@ class Group {
 
   std::optional<unsigned> finish(unsigned followers) {
     unsigned evicted = 0;
-    for (InsnIndex i = site_ + 1; i <= site_ + followers; ++i) evicted += !board_.is_site(i);
+    for (InsnIndex i = site_ + 1; i <= site_ + followers; ++i)
+      evicted += !board_.is_site(i) && board_.placement(i).shape == Shape::jump;
     board_.add_means(site_, means_joint);
     if (evicted > 0) board_.add_means(site_, means_eviction);
     return evicted;

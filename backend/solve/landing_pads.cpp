@@ -14,7 +14,8 @@ namespace {
 
 class PadSearch {
  public:
-  PadSearch(Board& board, InsnIndex i) : board_(board), i_(i) {}
+  PadSearch(Board& board, InsnIndex i, bool all_placed)
+      : board_(board), i_(i), all_placed_(all_placed) {}
 
   bool place() {
     const auto body = board_.body_of(i_);
@@ -31,7 +32,7 @@ class PadSearch {
       for (int rel8 = -3; rel8 >= -128; --rel8)
         if (s + 2 >= static_cast<Position>(-rel8) && try_pad(s + 2 + rel8)) return true;
     }
-    return false;
+    return evict_for_pad();
   }
 
  private:
@@ -46,7 +47,7 @@ class PadSearch {
     const Position s = board_.start(i_);
     if (pad < s + 2 && s < pad + 5) return false;
     // Below the site are sites that were not placed yet: nobody may rely on their bytes.
-    if (pad < s && own_end < pad + 5) return false;
+    if (!all_placed_ && pad < s && own_end < pad + 5) return false;
     const std::uint8_t means =
         bytes.kind(pad) == ByteKind::padding ? means_pad_in_padding : means_pad_in_tail;
     if (window->lo() <= body_ && body_ < window->hi()) {
@@ -63,6 +64,35 @@ class PadSearch {
     return board_.pages().search(part, {}, opening_, 8, accept);
   }
 
+  /// A neighbour of six bytes and more that nobody asked to patch: displaced, it leaves a tail.
+  bool evict_for_pad() {
+    const auto s = static_cast<std::int64_t>(board_.start(i_));
+    for (InsnIndex v = i_ + 1; v < board_.insn_count() && board_.start(v) + 5 <= s + 129; ++v)
+      if (evict(v)) return true;
+    for (InsnIndex v = i_; all_placed_ && v-- > 0 && board_.start(v) + 5 >= s - 126;)
+      if (evict(v)) return true;
+    return false;
+  }
+
+  bool evict(InsnIndex v) {
+    if (board_.is_site(v) || board_.length(v) < 6 || board_.placement(v).shape != Shape::untouched ||
+        !board_.can_undo(v))
+      return false;
+    const auto body = board_.body_of(v);
+    if (!body) return false;
+    board_.commit({v, 0, false, *body});
+    opening_ = Opening::anywhere;
+    for (Position pad = board_.start(v) + 5; pad < board_.start(v) + board_.length(v); ++pad) {
+      const auto rel8 = static_cast<std::int64_t>(pad) - board_.start(i_) - 2;
+      if (rel8 < -128 || rel8 > 127 || !try_pad(pad)) continue;
+      board_.add_means(i_, means_eviction);
+      board_.set_evicted_for(v, i_);
+      return true;
+    }
+    board_.undo(v);
+    return false;
+  }
+
   /// The end of the dead bytes that begin at p; p itself when it is not dead.
   [[nodiscard]] Position dead_until(Position p) const {
     const auto& bytes = board_.bytes();
@@ -75,12 +105,15 @@ class PadSearch {
 
   Board& board_;
   InsnIndex i_;
+  bool all_placed_;
   std::int64_t body_ = 0;
   Opening opening_ = Opening::anywhere;
 };
 
 }  // namespace
 
-bool place_on_pad(Board& board, InsnIndex i) { return PadSearch(board, i).place(); }
+bool place_on_pad(Board& board, InsnIndex i, bool all_placed) {
+  return PadSearch(board, i, all_placed).place();
+}
 
 }  // namespace punster

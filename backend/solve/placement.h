@@ -31,7 +31,8 @@ struct JointOptions {
 /// it was) when no combination was found within the node budget.
 std::optional<unsigned> place_jointly(Board& board, InsnIndex i, const JointOptions& options);
 
-/// T3: a short jump to a landing pad. False when there is none in reach.
-bool place_on_pad(Board& board, InsnIndex i);
+/// T3: a short jump to a landing pad. False when there is none in reach. `all_placed`: every other site
+/// is placed already, so a pad below the site may borrow bytes as well.
+bool place_on_pad(Board& board, InsnIndex i, bool all_placed = false);
 
 }  // namespace punster

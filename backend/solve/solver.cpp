@@ -54,6 +54,7 @@ class Solver {
       const auto& site = input_.sites[total - 1 - done];
       if (!site.replace) decide(site.insn, done + 1);
     }
+    mend_traps();
     if (options_.progress) options_.progress(total, total);
     return collect();
   }
@@ -73,6 +74,17 @@ class Solver {
     if (options_.traps && options_.allows(Tactic::B0)) {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
+    }
+  }
+
+  /// Pads below a trap are only known once everything is placed.
+  void mend_traps() {
+    if (!options_.allows(Tactic::T3)) return;
+    for (auto site = input_.sites.rbegin(); site != input_.sites.rend(); ++site) {
+      if (board_.placement(site->insn).shape != Shape::trap || !board_.undo_trap(site->insn)) continue;
+      if (!note(site->insn, "T3, with every other site in place",
+                place_on_pad(board_, site->insn, true)))
+        board_.commit_trap(site->insn, one_byte_trap);
     }
   }
 
@@ -185,7 +197,10 @@ class Solver {
       if (placed.shape != Shape::jump && placed.shape != Shape::short_jump) continue;
       const std::int64_t body = *board_.body_of(i);
       if (placed.stub) solution.stubs.push_back({placed.target, body});
-      if (!board_.is_site(i)) solution.evictions.push_back({i, last_site, body});
+      if (!board_.is_site(i)) {
+        const auto other = board_.evicted_for(i);
+        solution.evictions.push_back({i, other ? board_.site_of(*other) : last_site, body});
+      }
     }
     std::sort(solution.stubs.begin(), solution.stubs.end(),
               [](const Stub& a, const Stub& b) { return a.at < b.at; });
