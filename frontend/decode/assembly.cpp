@@ -1,21 +1,19 @@
 // The text of an instruction, by Zydis' formatter, in the two spellings that people grep for.
 
-#include <Zydis/Zydis.h>
-
 #include <cassert>
 #include <cstring>
 
 #include "frontend/decode/details.h"
+#include "frontend/decode/zydis_decoding.h"
 
 namespace punster {
 namespace {
 
-struct Disassembler {
-  ZydisDecoder decoder;
+struct Formatters {
   ZydisFormatter formatter;
+  ZydisFormatter sized;  // the same, always with the size of memory operands
 
-  explicit Disassembler(ZydisFormatterStyle style) {
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  explicit Formatters(ZydisFormatterStyle style) {
     ZydisFormatterInit(&formatter, style);
     // As objdump and e9tool write it: no leading zeros, and "0x2f10(%rip)" rather than its address.
     for (const auto padding :
@@ -24,12 +22,33 @@ struct Disassembler {
       ZydisFormatterSetProperty(&formatter, padding, ZYDIS_PADDING_DISABLED);
     ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_RIPREL, ZYAN_TRUE);
     ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE);
+    sized = formatter;
+    ZydisFormatterSetProperty(&sized, ZYDIS_FORMATTER_PROP_FORCE_SIZE, ZYAN_TRUE);
   }
 };
 
-const Disassembler& disassembler(Syntax syntax) {
-  static const Disassembler att(ZYDIS_FORMATTER_STYLE_ATT), intel(ZYDIS_FORMATTER_STYLE_INTEL);
+const Formatters& formatters(Syntax syntax) {
+  static const Formatters att(ZYDIS_FORMATTER_STYLE_ATT), intel(ZYDIS_FORMATTER_STYLE_INTEL);
   return syntax == Syntax::att ? att : intel;
+}
+
+// Zydis leaves the size out where a memory operand stands alone: "inc (%rax)" for all four of them.
+bool hides_size(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand* operands) {
+  if (insn.operand_count_visible != 1 || operands[0].type != ZYDIS_OPERAND_TYPE_MEMORY)
+    return false;
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_INC:
+    case ZYDIS_MNEMONIC_DEC:
+    case ZYDIS_MNEMONIC_NEG:
+    case ZYDIS_MNEMONIC_NOT:
+    case ZYDIS_MNEMONIC_MUL:
+    case ZYDIS_MNEMONIC_IMUL:
+    case ZYDIS_MNEMONIC_DIV:
+    case ZYDIS_MNEMONIC_IDIV:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // Zydis puts a space behind the commas between operands, in both styles.
@@ -61,12 +80,12 @@ std::size_t with_asterisk(char* text, std::size_t length) {
 std::string_view assembly(std::span<const std::uint8_t> bytes, Vaddr address, Syntax syntax,
                           std::span<char> buffer) {
   assert(buffer.size() >= 128);
-  const auto& d = disassembler(syntax);
+  const auto& styles = formatters(syntax);
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeFull(&d.decoder, bytes.data(), bytes.size(), &insn, operands)) ||
-      !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&d.formatter, &insn, operands,
+  if (!zydis::decode(bytes, insn, operands)) return "(bad)";
+  const auto& formatter = hides_size(insn, operands) ? styles.sized : styles.formatter;
+  if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &insn, operands,
                                                     insn.operand_count_visible, buffer.data(),
                                                     buffer.size() - 1, address.value, nullptr)))
     return "(bad)";

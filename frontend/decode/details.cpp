@@ -1,22 +1,11 @@
 #include "frontend/decode/details.h"
 
-#include <Zydis/Zydis.h>
-
 #include <cassert>
+
+#include "frontend/decode/zydis_decoding.h"
 
 namespace punster {
 namespace {
-
-const ZydisDecoder& decoder() {
-  static const ZydisDecoder instance = [] {
-    ZydisDecoder d;
-    const auto status = ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    assert(ZYAN_SUCCESS(status));
-    (void)status;
-    return d;
-  }();
-  return instance;
-}
 
 // Ours for each of Zydis' registers, found by name once. Test registers do not exist in 64-bit mode
 // and stay none.
@@ -190,18 +179,14 @@ std::optional<Vaddr> Details::static_address(const Operand& mem) const {
 
 std::optional<InsnKind> classify(std::span<const std::uint8_t> bytes, Vaddr address) {
   ZydisDecodedInstruction insn;
-  if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeInstruction(&decoder(), nullptr, bytes.data(), bytes.size(), &insn)))
-    return std::nullopt;
+  if (!zydis::decode(bytes, insn)) return std::nullopt;
   return kind_of(insn, address);
 }
 
 std::optional<Details> details(std::span<const std::uint8_t> bytes, Vaddr address) {
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &insn, operands)))
-    return std::nullopt;
+  if (!zydis::decode(bytes, insn, operands)) return std::nullopt;
   Details d;
   static_cast<InsnKind&>(d) = kind_of(insn, address);
   d.encoding = encoding_of(insn, bytes);

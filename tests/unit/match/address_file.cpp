@@ -1,9 +1,10 @@
 #include "frontend/match/address_file.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <unistd.h>
 
 #include "tests/unit/match/listing.h"
 
@@ -84,7 +85,8 @@ TEST_CASE("NAME[i] is a column of NAME.csv in the instruction's row", "[address_
   CHECK(matches("90", name + "[4] == \"12\""));
   CHECK_FALSE(matches("90", "defined(" + name + "[5])"));
   const Listing elsewhere({"66 90", "90"});
-  CHECK_FALSE(Match::parse("defined(" + name + "[0])").value().matches(elsewhere.insns[1], elsewhere));
+  CHECK_FALSE(
+      Match::parse("defined(" + name + "[0])").value().matches(elsewhere.insns[1], elsewhere));
   std::filesystem::remove(name + ".csv");
   std::filesystem::current_path(before);
 }

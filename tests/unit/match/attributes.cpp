@@ -8,16 +8,16 @@ using namespace punster;
 
 namespace {
 
-constexpr const char* jmp_rel32 = "e9 fb 00 00 00";        // jmp 0x1100
-constexpr const char* jz_rel8 = "74 0e";                   // jz 0x1010
-constexpr const char* call_rel32 = "e8 00 00 00 00";       // call 0x1005
-constexpr const char* call_rax = "ff d0";                  // call *%rax
-constexpr const char* ret = "c3";                          // ret
-constexpr const char* syscall_ = "0f 05";                  // syscall
-constexpr const char* load = "48 8b 84 d8 00 02 00 00";    // mov 0x200(%rax,%rbx,8),%rax
-constexpr const char* store = "48 89 44 24 f8";            // mov %rax,-0x8(%rsp)
-constexpr const char* add_imm = "83 c1 7f";                // add $0x7f,%ecx
-constexpr const char* lea_rip = "48 8d 05 10 00 00 00";    // lea 0x10(%rip),%rax
+constexpr const char* jmp_rel32 = "e9 fb 00 00 00";           // jmp 0x1100
+constexpr const char* jz_rel8 = "74 0e";                      // jz 0x1010
+constexpr const char* call_rel32 = "e8 00 00 00 00";          // call 0x1005
+constexpr const char* call_rax = "ff d0";                     // call *%rax
+constexpr const char* ret = "c3";                             // ret
+constexpr const char* syscall_ = "0f 05";                     // syscall
+constexpr const char* load = "48 8b 84 d8 00 02 00 00";       // mov 0x200(%rax,%rbx,8),%rax
+constexpr const char* store = "48 89 44 24 f8";               // mov %rax,-0x8(%rsp)
+constexpr const char* add_imm = "83 c1 7f";                   // add $0x7f,%ecx
+constexpr const char* lea_rip = "48 8d 05 10 00 00 00";       // lea 0x10(%rip),%rax
 constexpr const char* canary = "64 48 8b 04 25 28 00 00 00";  // mov %fs:0x28,%rax
 constexpr const char* nop = "90";
 
@@ -31,15 +31,15 @@ TEST_CASE("true matches everything and false nothing", "[attributes]") {
 TEST_CASE("jmp is every jump, conditional or not, direct or not", "[attributes]") {
   CHECK(matches(jmp_rel32, "jmp"));
   CHECK(matches(jz_rel8, "jmp"));
-  CHECK(matches("ff e0", "jmp"));        // jmp *%rax
-  CHECK(matches("e2 fe", "jmp"));        // loop
-  CHECK(matches("e3 00", "jmp"));        // jrcxz
+  CHECK(matches("ff e0", "jmp"));  // jmp *%rax
+  CHECK(matches("e2 fe", "jmp"));  // loop
+  CHECK(matches("e3 00", "jmp"));  // jrcxz
   CHECK(matches("0f 85 00 00 00 00", "jmp"));
-  CHECK(matches("3e ff e0", "jmp"));     // notrack jmp *%rax
+  CHECK(matches("3e ff e0", "jmp"));  // notrack jmp *%rax
   CHECK_FALSE(matches(call_rel32, "jmp"));
   CHECK_FALSE(matches(ret, "jmp"));
   CHECK_FALSE(matches("c7 f8 00 00 00 00", "jmp"));  // xbegin
-  CHECK_FALSE(matches("ff 30", "jmp"));  // push (%rax)
+  CHECK_FALSE(matches("ff 30", "jmp"));              // push (%rax)
 }
 
 TEST_CASE("jcc is a conditional jump", "[attributes]") {
@@ -63,13 +63,13 @@ TEST_CASE("call, ret and syscall", "[attributes]") {
 }
 
 TEST_CASE("instruction set extensions", "[attributes]") {
-  CHECK(matches("d9 c0", "x87"));                // fld %st0
-  CHECK(matches("0f 6f c1", "mmx"));             // movq %mm1,%mm0
-  CHECK(matches("0f 28 c1", "sse"));             // movaps
-  CHECK(matches("66 0f ef c0", "sse"));          // pxor
-  CHECK(matches("c5 fc 28 c1", "avx"));          // vmovaps %ymm1,%ymm0
-  CHECK(matches("c5 fd ef c0", "avx2"));         // vpxor %ymm0,%ymm0,%ymm0
-  CHECK(matches("62 f1 7c 48 28 c1", "avx512")); // vmovaps %zmm1,%zmm0
+  CHECK(matches("d9 c0", "x87"));                 // fld %st0
+  CHECK(matches("0f 6f c1", "mmx"));              // movq %mm1,%mm0
+  CHECK(matches("0f 28 c1", "sse"));              // movaps
+  CHECK(matches("66 0f ef c0", "sse"));           // pxor
+  CHECK(matches("c5 fc 28 c1", "avx"));           // vmovaps %ymm1,%ymm0
+  CHECK(matches("c5 fd ef c0", "avx2"));          // vpxor %ymm0,%ymm0,%ymm0
+  CHECK(matches("62 f1 7c 48 28 c1", "avx512"));  // vmovaps %zmm1,%zmm0
   CHECK_FALSE(matches(nop, "x87 or mmx or sse or avx or avx2 or avx512"));
 }
 
@@ -130,8 +130,9 @@ TEST_CASE("parts of the encoding", "[attributes]") {
   CHECK(matches(store, "disp8 == -8"));
   CHECK(matches(add_imm, "imm8 == 0x7f"));
   CHECK(matches("b8 ff ff 00 00", "imm32 == 0xffff"));
-  CHECK_FALSE(matches(nop, "defined(rex) or defined(modrm) or defined(sib) or defined(disp8) or "
-                           "defined(disp32) or defined(imm8) or defined(imm32)"));
+  CHECK_FALSE(matches(nop,
+                      "defined(rex) or defined(modrm) or defined(sib) or defined(disp8) or "
+                      "defined(disp32) or defined(imm8) or defined(imm32)"));
   CHECK(matches(load, "bytes[0] == 0x48 and bytes[1] == 0x8b and not defined(bytes[8])"));
 }
 
@@ -193,13 +194,14 @@ TEST_CASE("memory operands can be written down", "[attributes][operands]") {
 
 TEST_CASE("reads, writes and regs include implicit registers", "[attributes][registers]") {
   CHECK(matches("50", "rax in reads and rsp in reads and rsp in writes"));  // push %rax
-  CHECK(matches("f3 48 a5", "{rcx, rsi, rdi} in reads and {rcx, rsi, rdi} in writes"));  // rep movsq
+  CHECK(
+      matches("f3 48 a5", "{rcx, rsi, rdi} in reads and {rcx, rsi, rdi} in writes"));  // rep movsq
   CHECK(matches(syscall_, "{rcx, r11} in writes"));
   CHECK(matches(jz_rel8, "rflags in reads and not rflags in writes"));
   CHECK(matches(add_imm, "rflags in writes and rflags not in reads"));
   CHECK(matches(load, "{rax, rbx} in reads and rbx not in writes and rbx in regs"));
   CHECK(matches(canary, "fs in reads"));
-  CHECK(matches("d3 e0", "cl in reads"));                                   // shl %cl,%eax
+  CHECK(matches("d3 e0", "cl in reads"));  // shl %cl,%eax
 }
 
 TEST_CASE("reads rax is short for rax in reads", "[attributes][registers]") {

@@ -48,11 +48,13 @@ TEST_CASE("every kind of mistake points at its column", "[errors]") {
       {"op[0].type == rax", "column 12: cannot compare an operand type with a register"},
       {"op[0].access == mem", "column 14: cannot compare an access type with an operand type"},
       {"asm", "column 1: expected a condition, but this is text; compare it with something"},
-      {"jmp or rax", "column 8: expected a condition, but this is a register; compare it with something"},
+      {"jmp or rax",
+       "column 8: expected a condition, but this is a register; compare it with something"},
       {"size == 1 == 2", "column 11: comparisons do not chain; join them by `and`"},
       {"reads == rax", "column 7: a set of registers is asked by `in`: rax in reads"},
       {"3 in reads", "column 1: expected a register before `in`, but this is a number"},
-      {"rax in size", "column 8: expected a set behind `in`: {1, 2}, \"FILE\", reads, writes or regs"},
+      {"rax in size",
+       "column 8: expected a set behind `in`: {1, 2}, \"FILE\", reads, writes or regs"},
       {"{3} in reads", "column 2: a set on the left of `in` holds registers, but this is a number"},
       {"{rax} in size", "column 10: expected reads, writes or regs"},
       {"addr in {\"x\"}", "column 10: cannot compare a number with text"},
@@ -60,20 +62,23 @@ TEST_CASE("every kind of mistake points at its column", "[errors]") {
       {"addr in {/x/}", "column 10: regular expressions match text, but the left side is a number"},
       {"asm in \"x.csv\"", "column 1: expected a number, but this is text"},
       {"addr in \"/nonexistent.csv\"", "column 9: cannot read the file \"/nonexistent.csv\""},
-      {"size < 12ab", "column 8: not a number; hexadecimal numbers begin with 0x, decimal ones have digits only"},
+      {"size < 12ab",
+       "column 8: not a number; hexadecimal numbers begin with 0x, decimal ones have digits only"},
       {"size < 0x", "column 8: a hexadecimal number needs digits behind 0x"},
       {"size < 0x12g", "column 12: not a hexadecimal digit"},
       {"size < 0x10000000000000000", "column 8: a number of more than 64 bits"},
       {"op[0].bas == rax", "column 7: unknown field `bas`, did you mean `base`?"},
       {"op[x] == 1", "column 4: expected a number from 0 on, not `x`"},
       {"op.length", "column 4: expected `op.size` or `op[0]`"},
-      {"op[0] == mem64<(%foo)>", "column 16: not a memory operand; write it as in AT&T assembly: mem64<0x8(%rsp,%rax,8)>"},
+      {"op[0] == mem64<(%foo)>",
+       "column 16: not a memory operand; write it as in AT&T assembly: mem64<0x8(%rsp,%rax,8)>"},
       {"op[0] == mem64<(%rax)", "column 15: this `<` is not closed"},
       {"addr == &nowhere", "column 9: no symbol or section `nowhere` in this file"},
       {"addr == .nowhere", "column 9: no symbol or section `.nowhere` in this file"},
       {"I[1].foo", "column 6: expected an attribute behind I[...]"},
       {"I[x].jmp", "column 3: expected a number of instructions, at most 1000, not `x`"},
-      {"nothing[0] == 1", "column 1: unknown attribute `nothing`; and cannot read the file \"nothing.csv\""},
+      {"nothing[0] == 1",
+       "column 1: unknown attribute `nothing`; and cannot read the file \"nothing.csv\""},
       {"jump", "column 1: unknown attribute `jump`, did you mean `jmp`?"},
       {"mnemonc == \"x\"", "column 1: unknown attribute `mnemonc`, did you mean `mnemonic`?"},
       {"xyzzyxyzzy", "column 1: unknown attribute `xyzzyxyzzy`"},
@@ -94,7 +99,8 @@ TEST_CASE("nesting has a limit, not a crash", "[errors]") {
   CHECK(short_complaint(open).find("nested too deeply") != std::string::npos);
   CHECK(short_complaint(nots + "true").find("nested too deeply") != std::string::npos);
   CHECK(short_complaint(minus + "1").find("nested too deeply") != std::string::npos);
-  CHECK(short_complaint("asm =~ /" + open + "/").find("too many nested groups") != std::string::npos);
+  CHECK(short_complaint("asm =~ /" + open + "/").find("too many nested groups") !=
+        std::string::npos);
 }
 
 TEST_CASE("a long chain of and is not nesting", "[errors]") {

@@ -7,7 +7,9 @@
 using namespace punster;
 
 namespace {
-bool holds(std::string_view expression) { return matches("90", expression); }
+bool holds(std::string_view expression) {
+  return matches("90", expression);
+}
 }  // namespace
 
 TEST_CASE("and, or, not and their C spellings", "[operators]") {
@@ -93,7 +95,7 @@ TEST_CASE("defined tells undefined from false", "[operators]") {
 TEST_CASE("values of different kinds are different", "[operators]") {
   CHECK(matches("48 01 d8", "op[0] != 3 and not op[0] == 3"));  // add %rbx,%rax
   CHECK(matches("48 01 d8", "op[0] != op[1]"));
-  CHECK(matches("48 01 c0", "op[0] == op[1]"));                 // add %rax,%rax
+  CHECK(matches("48 01 c0", "op[0] == op[1]"));  // add %rax,%rax
 }
 
 TEST_CASE("regular expressions match the whole text", "[operators][regex]") {
@@ -106,7 +108,8 @@ TEST_CASE("regular expressions match the whole text", "[operators][regex]") {
   CHECK(holds("\"a/b\" == /a\\/b/"));
 }
 
-TEST_CASE("a slash divides behind an operand and opens a pattern before one", "[operators][regex]") {
+TEST_CASE("a slash divides behind an operand and opens a pattern before one",
+          "[operators][regex]") {
   CHECK(holds("size / 1 == 1 and asm == /nop/"));
   CHECK(holds("(size) / 1 == 1"));
   CHECK(holds("asm in {/x/, /nop/}"));

@@ -106,8 +106,8 @@ TEST_CASE("random patterns agree with std::regex", "[regex][random]") {
   INFO("seed " << seed);
   std::mt19937 random(seed);
   const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
-  const std::vector<std::string> atoms = {"a", "b", "c", ".", "[ab]", "[^a]", "\\w", "(a|b)", "(ab|c)",
-                                          "(?:b*)", "(a|bc?)"};
+  const std::vector<std::string> atoms = {"a",   "b",     "c",      ".",      "[ab]",   "[^a]",
+                                          "\\w", "(a|b)", "(ab|c)", "(?:b*)", "(a|bc?)"};
   const std::vector<std::string> counts = {"", "", "", "*", "+", "?", "{2}", "{1,2}", "{0,}"};
   for (int round = 0; round < 400; ++round) {
     std::string pattern;

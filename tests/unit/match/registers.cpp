@@ -6,7 +6,9 @@ using namespace punster;
 
 namespace {
 
-Register reg(const char* name) { return register_named(name).value(); }
+Register reg(const char* name) {
+  return register_named(name).value();
+}
 bool overlap(const char* held, const char* asked) {
   RegisterSet set;
   set.insert(reg(held));
@@ -22,9 +24,9 @@ bool write_touches(const char* written, const char* asked, bool vex = false) {
 
 TEST_CASE("names lead to registers and back", "[registers]") {
   for (const char* name :
-       {"al",  "dil",  "r8b",   "ah",    "ax",    "r15w",   "eax",  "r8d", "rax", "rsp", "r15", "xmm0",
-        "xmm31", "ymm7", "zmm31", "k7",   "st0",   "mm7",    "fs",   "cr8", "dr7", "bnd3", "tmm7", "rip",
-        "rflags", "mxcsr", "x87status"})
+       {"al",  "dil", "r8b",  "ah",    "ax",   "r15w",  "eax",    "r8d",   "rax",
+        "rsp", "r15", "xmm0", "xmm31", "ymm7", "zmm31", "k7",     "st0",   "mm7",
+        "fs",  "cr8", "dr7",  "bnd3",  "tmm7", "rip",   "rflags", "mxcsr", "x87status"})
     CHECK(to_string(reg(name)) == name);
   CHECK(reg("eflags") == reg("rflags"));
   CHECK_FALSE(register_named("rax1"));
