@@ -22,7 +22,8 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
                           const std::function<bool(Vaddr)>& is_displaced) {
   std::map<std::uint64_t, std::int64_t> pending{{0, 0}};  // distance from start -> rsp moved by
   for (int count = 0; !pending.empty() && count < most_instructions; ++count) {
-    const auto [distance, moved] = *pending.begin();
+    const std::uint64_t distance = pending.begin()->first;
+    const std::int64_t moved = pending.begin()->second;
     const Vaddr at = start + Bytes{distance};
     if (moved == 0 && pending.size() == 1 && is_displaced(at))
       return {true, at, {}};
