@@ -74,7 +74,7 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
                    "Only these, of C1,B1,B2,T1,T2,T3,B0 (default: all that the solver knows)")
       ->delimiter(',')
       ->check(CLI::IsMember({"C1", "B1", "B2", "T1", "T2", "T3", "B0"}).description(""))
-      ->expected(1)
+      ->allow_extra_args(false)
       ->option_text("LIST");
   command->add_flag_callback("--no-traps", [&backend] { backend.traps = false; },
                              "Leave a site unpatched rather than trap it (tactic B0)");

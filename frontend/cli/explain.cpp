@@ -64,7 +64,7 @@ void print_text(const Json& record) {
   if (!tactic.empty()) verdict += " by " + tactic;
   if (const auto target = text_of(record, "jump_target"); !target.empty())
     verdict += ", jumps to " + target;
-  if (const auto body = text_of(record, "trampoline"); !body.empty())
+  if (const auto body = text_of(record, "trampoline"); !body.empty() && !tactic.empty())
     verdict += ", trampoline at " + body;
   std::printf("  %s\n", verdict.c_str());
   for (const auto& [field, words] : {std::pair{"means", "means"}, {"evicted", "evicts"},

@@ -97,9 +97,10 @@ void print_csv(const VerifyReport& report) {
 
 /// The failure in one line, for those who read only stderr.
 void print_verdict(const VerifyOptions& options, const VerifyReport& report) {
-  std::string first = report.failures.empty() ? "" : ": " + report.failures.front().message;
-  std::fprintf(stderr, "punster: %s: not proven: %s failures%s\n", options.patched.c_str(),
-               grouped(report.failure_count).c_str(), first.c_str());
+  const std::string first = report.failures.empty() ? "" : report.failures.front().message;
+  std::fprintf(stderr, "punster: %s: not proven: %s%s%s\n", options.patched.c_str(), first.c_str(),
+               report.failure_count > 1 ? ", and more: " : "",
+               report.failure_count > 1 ? grouped(report.failure_count - 1).c_str() : "");
 }
 
 }  // namespace
