@@ -101,6 +101,34 @@ bool TargetPages::any_in(std::int64_t lo, std::int64_t hi, Opening opening) cons
   return false;
 }
 
+std::vector<std::int64_t> TargetPages::pages_of_demanded_lines(const Window& window,
+                                                               const Demand& demand) const {
+  std::vector<int> wanted;
+  for (int value = 0; value < 256 && wanted.size() <= 8; ++value)
+    if ((*demand.wanted)[value]) wanted.push_back(value);
+  std::vector<std::int64_t> pages;
+  if (wanted.size() > 8) return pages;
+  std::vector<int> thirds;  // values for byte 2
+  if (demand.on(2)) {
+    thirds = wanted;
+  } else {
+    const std::int64_t first = window.lo() >> 12, last = (window.hi() - 1) >> 12;
+    for (auto it = order_.lower_bound(first); it != order_.end() && *it <= last && thirds.size() < 12;) {
+      thirds.push_back(static_cast<int>(((*it << 12) + 4095 - window.lo()) >> 16 & 0xff));
+      it = order_.lower_bound(*it + 16);
+    }
+    if (thirds.empty()) thirds.push_back(0x10);
+  }
+  for (const int third : thirds)
+    for (int second = 0; second < 256 && pages.size() < 64; ++second) {
+      if (demand.on(1) ? !(*demand.wanted)[second] : (second & 15) != 0) continue;
+      const std::int64_t lo = window.lo() + (third << 16) + (second << 8);
+      for (const std::int64_t page : {lo >> 12, (lo + 255) >> 12})
+        if (pages.empty() || pages.back() != page) pages.push_back(page);
+    }
+  return pages;
+}
+
 std::optional<std::int64_t> TargetPages::page_to_open(const Window& window,
                                                       Opening opening) const {
   if (opening == Opening::none) return std::nullopt;

@@ -107,6 +107,11 @@ class TargetPages {
   template <typename Accept>
   bool search_page(std::int64_t number, const Window& window, const Demand& demand, int& limit,
                    Accept& accept) const;
+  /// Pages that hold displacements with the demanded bytes 1 and 2, at most 64, none twice in a row: for a
+  /// byte that is not demanded, near the open pages of the window. Empty when the demand is too weak to
+  /// single any out.
+  [[nodiscard]] std::vector<std::int64_t> pages_of_demanded_lines(const Window& window,
+                                                                  const Demand& demand) const;
   /// A page worth opening for `window`: one that joins an arena if there is one, else the one nearest
   /// to the image; nothing when `opening` forbids or nothing is legal.
   [[nodiscard]] std::optional<std::int64_t> page_to_open(const Window& window,
@@ -166,6 +171,14 @@ bool TargetPages::search(const Window& window, const Demand& demand, Opening ope
        ++it, ++walked)
     if (search_page(*it, window, demand, limit, accept)) return true;
   if (opening == Opening::none || limit <= 0) return false;
+  if (window.free_bytes == 3 && (demand.bytes & 6) != 0) {
+    // Demands on the upper bytes single out lines of 256 addresses: go to them directly.
+    for (const auto page : pages_of_demanded_lines(window, demand))
+      if ((find(page) || may_open(page, opening)) &&
+          search_page(page, window, demand, limit, accept))
+        return true;
+    return false;
+  }
   if (window.free_bytes <= 2) {
     for (std::int64_t page = first; page <= last; ++page)
       if (!find(page) && may_open(page, opening) &&
