@@ -9,6 +9,7 @@
 #include "backend/emit/emit.h"
 #include "backend/place/page_store.h"
 #include "backend/session/bodies.h"
+#include "backend/session/code_regions.h"
 #include "backend/session/requests.h"
 #include "protocol/hex.h"
 #include "protocol/sha256.h"
@@ -113,7 +114,6 @@ struct Session::State {
   Result<std::vector<TargetRange>> room_for_stubs(const Bodies& bodies) const;
   Result<void> fill_pages(Planned& plan);
   void count(const Planned& plan);
-  std::vector<CodeRegion> code_regions() const;
   void collect_traps(Planned& plan) const;
   std::uint64_t mapping_count(const EmitPlan& plan) const;
   std::vector<std::uint8_t> build_key() const;
@@ -167,15 +167,6 @@ Result<void> Session::State::rewrite_in_memory() {
   return success();
 }
 
-std::vector<CodeRegion> Session::State::code_regions() const {
-  std::vector<CodeRegion> regions;
-  for (const auto& segment : input->segments())
-    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) && segment.p_filesz > 0)
-      regions.push_back({Vaddr{segment.p_vaddr},
-                         input->bytes_at(Vaddr{segment.p_vaddr}, Bytes{segment.p_filesz})});
-  return regions;
-}
-
 Result<std::vector<TargetRange>> Session::State::room_for_stubs(const Bodies& bodies) const {
   auto free = signed_ranges(room->free);
   const TargetRange claims[] = {
@@ -200,7 +191,10 @@ Result<Solution> Session::State::run_solver(Bodies& bodies,
   for (const auto& site : bodies.sites())
     sites.push_back({site.insn, site.address,
                      site.replacement.empty() ? nullptr : &site.replacement});
-  SolverInput solver_input{code_regions(), requests.instructions(), requests.padding(), sites,
+  const auto regions = code_regions(*input, true);
+  const auto padding =
+      with_slack(*input, regions, requests.instructions(), requests.padding());
+  SolverInput solver_input{regions, requests.instructions(), padding, sites,
                            {std::move(free), mapping_budget / far_page_share},
                            &bodies};
   SolverOptions options = solver_options;
@@ -233,7 +227,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   for (const auto& data : reserved) store.put(data.address, data.bytes);
   say("share", 0, store.page_count());
   SharedPages shared = store.share(arena_join_distance);
-  const auto regions = code_regions();
+  const auto regions = code_regions(*input, true);
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],
                     overlay_join_distance, shared);
