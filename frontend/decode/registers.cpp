@@ -17,10 +17,10 @@ constexpr std::array singles = {"rip",    "rflags",    "mxcsr", "x87control", "x
 struct Family {
   unsigned count, first_lane, lanes_each;
 };
-constexpr Family gpr{16, 0, 4}, vector{32, 64, 3}, mask{8, 160, 1}, x87{8, 168, 1},
-    segment{6, 176, 1}, control{16, 182, 1}, debug{16, 198, 1}, bound{4, 214, 1}, tile{8, 218, 1},
-    single{singles.size(), 226, 1};
-static_assert(single.first_lane + single.count <= 256);
+constexpr Family gpr{16, 0, 4}, vector{32, 64, 4}, mask{8, 192, 1}, x87{8, 200, 1},
+    segment{6, 208, 1}, control{16, 214, 1}, debug{16, 230, 1}, bound{4, 246, 1}, tile{8, 250, 1},
+    single{singles.size(), 258, 1};
+static_assert(single.first_lane + single.count <= 5 * 64);
 
 Family family(RegisterKind kind) {
   switch (kind) {
@@ -143,35 +143,37 @@ std::optional<Register> register_named(std::string_view name) {
   return found->second;
 }
 
-RegisterSet::Lanes RegisterSet::lanes(Register r) {
-  // Which lanes of its family's storage a register covers: the first one, and how many.
-  unsigned from = 0, count = 1;
+RegisterSet::Place RegisterSet::place(Register r) {
+  // Which lanes of its family's storage a register covers.
+  std::uint64_t covered = 0b0001;
   switch (r.kind) {
     case RegisterKind::none:
       return {};
     case RegisterKind::high8:
-      from = 1;
+      covered = 0b0010;
       break;
     case RegisterKind::gpr16:
     case RegisterKind::ymm:
-      count = 2;
+      covered = 0b0011;
       break;
     case RegisterKind::gpr32:
     case RegisterKind::zmm:
-      count = 3;
+      covered = 0b0111;
       break;
     case RegisterKind::gpr64:
-      count = 4;
+      covered = 0b1111;
       break;
     default:
       break;
   }
   const Family f = family(r.kind);
-  assert(r.number < f.count && from + count <= f.lanes_each);
-  Lanes covered;
-  for (unsigned i = 0; i < count; ++i)
-    covered.set(f.first_lane + r.number * f.lanes_each + from + i);
-  return covered;
+  assert(r.number < f.count);
+  const unsigned lane = f.first_lane + r.number * f.lanes_each;
+  return {lane / 64, covered << (lane % 64)};
+}
+
+void RegisterSet::merge(const RegisterSet& other) {
+  for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
 }
 
 void RegisterSet::insert_written(Register r, bool clears_upper_vector) {

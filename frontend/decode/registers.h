@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <bitset>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -50,20 +50,30 @@ struct Register {
 /// one that holds al answers no for ah.
 class RegisterSet {
  public:
-  void insert(Register r) { lanes_ |= lanes(r); }
+  void insert(Register r) {
+    const Place p = place(r);
+    words_[p.word] |= p.bits;
+  }
   /// Like insert, but for a register that an instruction writes: writing eax clears the rest of
   /// rax, and a VEX or EVEX encoded instruction clears the rest of the vector register.
   void insert_written(Register r, bool clears_upper_vector);
   /// Whether any part of `r` is in the set.
-  [[nodiscard]] bool overlaps(Register r) const { return (lanes_ & lanes(r)).any(); }
-  [[nodiscard]] bool empty() const { return lanes_.none(); }
-  void merge(const RegisterSet& other) { lanes_ |= other.lanes_; }
+  [[nodiscard]] bool overlaps(Register r) const {
+    const Place p = place(r);
+    return words_[p.word] & p.bits;
+  }
+  [[nodiscard]] bool empty() const { return words_ == std::array<std::uint64_t, 5>{}; }
+  void merge(const RegisterSet& other);
   friend bool operator==(const RegisterSet&, const RegisterSet&) = default;
 
  private:
-  using Lanes = std::bitset<256>;
-  static Lanes lanes(Register r);
-  Lanes lanes_;
+  /// The lanes of a register; they never cross a word.
+  struct Place {
+    unsigned word = 0;
+    std::uint64_t bits = 0;
+  };
+  static Place place(Register r);
+  std::array<std::uint64_t, 5> words_{};
 };
 
 }  // namespace punster
