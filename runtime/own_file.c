@@ -59,9 +59,15 @@ long open_own_file(struct Object *self, const char **reason) {
       append_hex(at, end, entry.hi);
       fd = try_path(self, link, &another);
     }
+    static const char deleted[] = " (deleted)";
+    const size_t length = length_of(path);
+    if (length >= sizeof deleted && equal(path + length + 1 - sizeof deleted, deleted)) {
+      path[length + 1 - sizeof deleted] = 0;
+      another = 1;
+    }
   }
   if (fd < 0)
-    *reason = another ? "the file was replaced or changed after it was loaded"
-                      : "its own file cannot be opened (deleted, or no /proc here)";
+    *reason = another ? "the file was deleted or replaced after it was loaded"
+                      : "its own file cannot be opened (is there no /proc here?)";
   return fd;
 }

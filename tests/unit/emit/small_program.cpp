@@ -25,7 +25,8 @@ void put32(std::vector<std::uint8_t>& code, std::uint32_t value) {
 
 }  // namespace
 
-const std::string answer_source = R"(
+std::string answer_source() {
+  return R"(
 __asm__(".text\n.globl answer, site\n.type answer,@function\n.balign 16\n"
         "answer:\n"
         "site: mov $1, %eax\n"
@@ -33,11 +34,14 @@ __asm__(".text\n.globl answer, site\n.type answer,@function\n.balign 16\n"
         ".size answer, .-answer\n");
 int answer(void);
 )";
+}
 
-const std::string program_source = answer_source + R"(
+std::string program_source() {
+  return answer_source() + R"(
 #include <stdio.h>
 int main(int argc, char **argv) { printf("%d %d\n", answer(), argc); return argc > 5; }
 )";
+}
 
 Workshop::Workshop() {
   char name[] = "/tmp/punster-emit-XXXXXX";
@@ -124,6 +128,13 @@ PlanMaker& PlanMaker::answer_by_trap(Vaddr site, Vaddr address, std::uint8_t val
   return trampoline(address, answer_trampoline(site, address, value))
       .patch(site, {0x0f, 0x0b})  // ud2
       .trap(site, address);
+}
+
+EmitResult emit_to(const PlanMaker& maker, const std::filesystem::path& output) {
+  const auto result = emit(maker.view, maker.plan, output);
+  INFO((result ? "" : result.error().message));
+  REQUIRE(result);
+  return result.value();
 }
 
 Vaddr above(const ElfView& view, std::uint64_t pages) {

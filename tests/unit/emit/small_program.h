@@ -57,14 +57,17 @@ class PlanMaker {
   ElfView view;
 };
 
+/// Emits to `output`; fails the test when that fails.
+EmitResult emit_to(const PlanMaker& maker, const std::filesystem::path& output);
+
 /// The lowest free page above the image, the highest below.
 Vaddr above(const ElfView& view, std::uint64_t pages = 0);
 Vaddr below(const ElfView& view);
 
 /// `int answer(void)`: returns 1 by the instruction at the symbol `site`.
-extern const std::string answer_source;
+std::string answer_source();
 /// The same and a main() that prints it.
-extern const std::string program_source;
+std::string program_source();
 
 /// `mov $value, %eax` at `address`, then a jump to the end of the five-byte instruction at `site`.
 std::vector<std::uint8_t> answer_trampoline(Vaddr site, Vaddr address, std::uint8_t value);
