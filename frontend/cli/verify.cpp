@@ -1,7 +1,9 @@
 // punster verify: hands both files to the prover in frontend/verify and prints its verdict.
 
+#include "frontend/image/slack.h"
 #include "frontend/verify/verify.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "frontend/cli/failure.h"
@@ -29,6 +31,8 @@ Result<VerifyReport> prove(const VerifyOptions& options) {
     if (range.kind == ByteClass::data || range.kind == ByteClass::doubt)
       untouchable.push_back(range.range);
   }
+  for (const AddressRange& range : slack(subject.image)) padding.push_back(range);
+  std::sort(padding.begin(), padding.end());
   VerifyRequest request;
   request.original = options.original;
   request.patched = options.patched;
