@@ -1,31 +1,22 @@
-#include "backend/session/session.h"
-
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <numeric>
 
-#include "backend/emit/emit.h"
 #include "backend/place/page_store.h"
-#include "backend/session/bodies.h"
 #include "backend/session/code_regions.h"
-#include "backend/session/requests.h"
+#include "backend/session/session_state.h"
 #include "protocol/hex.h"
 #include "protocol/sha256.h"
 
 namespace punster {
 namespace {
 
-/// Virtual memory areas that one rewritten file may add. Linux allows a process 65,530; the program, its
-/// libraries, its threads and other rewritten objects need the rest.
-constexpr std::uint64_t default_mapping_budget = 20000;
 /// Pages that the solver may open far from every arena, as a share of the budget.
 constexpr std::uint64_t far_page_share = 16;
 
 constexpr std::int64_t overlay_join_distance = 16;
-
-std::int64_t signed_address(Vaddr a) { return static_cast<std::int64_t>(a.value); }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -64,61 +55,6 @@ std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
 
 }  // namespace
 
-struct Session::State {
-  ProgressSink progress;
-  std::atomic<bool> cancelled{false};
-
-  std::optional<ElfView> input;
-  std::optional<Footprint> room;
-  Requests requests;
-  SolverOptions solver_options;
-  unsigned jobs = 1;
-  std::uint64_t mapping_budget = default_mapping_budget;
-  BuildId build_id = BuildId::keep;
-  std::optional<CountersRequest> counters;
-  std::int64_t next_reserved = 0;  // everything of ours above the image is claimed up to here
-  std::optional<CounterRegion> counter_region;
-  struct Reserved {
-    std::int64_t address;
-    std::vector<std::uint8_t> bytes;
-  };
-  std::vector<Reserved> reserved;
-
-  // The last plan; empty when something changed since.
-  struct Planned {
-    std::unique_ptr<Bodies> bodies;
-    Solution solution;
-    EmitPlan emit_plan;
-    std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
-  };
-  std::optional<Planned> planned;
-  Statistics statistics;
-
-  explicit State(ProgressSink sink) : progress(std::move(sink)) {}
-
-  Result<void> need_input() const {
-    if (!input) return error("no_binary", "no file is open; send `binary` first");
-    return success();
-  }
-
-  void say(std::string_view phase, std::uint64_t done, std::uint64_t total) const {
-    if (progress) progress(phase, done, total);
-  }
-  Result<void> go_on() const {
-    if (cancelled) return error("cancelled", "cancelled by the client");
-    return success();
-  }
-
-  Result<void> rewrite_in_memory();
-  Result<Solution> run_solver(Bodies& bodies, const std::vector<std::uint32_t>& trace);
-  Result<std::vector<TargetRange>> room_for_stubs(const Bodies& bodies) const;
-  Result<void> fill_pages(Planned& plan);
-  void count(const Planned& plan);
-  void collect_traps(Planned& plan) const;
-  std::uint64_t mapping_count(const EmitPlan& plan) const;
-  std::vector<std::uint8_t> build_key() const;
-};
-
 // The pipeline. Each step may rely on what the barrier above it says.
 Result<void> Session::State::rewrite_in_memory() {
   if (planned) return success();
@@ -152,7 +88,7 @@ Result<void> Session::State::rewrite_in_memory() {
   // 4. Place and share: bodies, stubs and overlays become pages.
   PUNSTER_TRY(go_on());
   PUNSTER_TRY(fill_pages(plan));
-  statistics.seconds_share = lap();
+  statistics.seconds_share = lap() - statistics.seconds_place;
   // From here on every byte of new memory is final.
 
   // 5. Check the budget: a file that cannot start is never written.
@@ -205,6 +141,7 @@ Result<Solution> Session::State::run_solver(Bodies& bodies,
 }
 
 Result<void> Session::State::fill_pages(Planned& plan) {
+  const auto start = std::chrono::steady_clock::now();
   PageStore store;
   const auto& sites = plan.bodies->sites();
   std::vector<bool> wanted(sites.size());
@@ -225,6 +162,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
     store.put(stub.at, jump);
   }
   for (const auto& data : reserved) store.put(data.address, data.bytes);
+  statistics.seconds_place = seconds_since(start);
   say("share", 0, store.page_count());
   SharedPages shared = store.share(arena_join_distance);
   const auto regions = code_regions(*input, true);
@@ -433,95 +371,6 @@ Result<Statistics> Session::emit(const EmitRequest& request) {
   s.mappings = result.mappings;
   s.peak_rss_bytes = peak_rss();
   return s;
-}
-
-Result<ResultsReply> Session::results(const ResultsRequest& request) const {
-  if (!state_->planned) return error("no_plan", "nothing is solved yet; send `plan` or `emit` first");
-  const auto& plan = *state_->planned;
-  const auto& sites = plan.bodies->sites();
-  const auto& refused = plan.bodies->refused();
-  const auto& patches = state_->requests.patches();
-  ResultsReply reply;
-  reply.total = patches.size();
-  // Sites and refused ones are both ascending by patch; together they are all patches.
-  auto site = std::lower_bound(sites.begin(), sites.end(), request.from,
-                               [](const SiteBody& s, std::uint64_t p) { return s.patch < p; });
-  const std::uint64_t last = std::min<std::uint64_t>(
-      patches.size(), request.from + std::min<std::uint64_t>(request.count, patches.size()));
-  for (std::uint64_t p = request.from; p < last; ++p) {
-    reply.address.push_back(patches[p].address);
-    if (site == sites.end() || site->patch != p) {
-      const auto why = std::lower_bound(refused.begin(), refused.end(), p,
-                                        [](const RefusedSite& r, std::uint64_t q) { return r.patch < q; });
-      reply.result.emplace_back("failed");
-      reply.tactic.emplace_back();
-      reply.means.emplace_back();
-      reply.trampoline.emplace_back();
-      reply.evicted.emplace_back();
-      reply.reason.push_back(why->reason);
-      continue;
-    }
-    const auto k = static_cast<std::uint32_t>(site - sites.begin());
-    const Decision& decision = plan.solution.decisions[k];
-    const bool failed = decision.tactic == Tactic::none, trapped = decision.tactic == Tactic::B0;
-    reply.result.emplace_back(failed ? "failed" : trapped ? "trapped" : "patched");
-    reply.tactic.emplace_back(to_string(decision.tactic));
-    reply.means.push_back(means_names(decision.means));
-    reply.trampoline.push_back(
-        failed || decision.tactic == Tactic::I0
-            ? std::nullopt
-            : std::optional(Vaddr{static_cast<std::uint64_t>(site->address)}));
-    const auto evicted = plan.evicted_by_site.find(k);
-    reply.evicted.push_back(evicted == plan.evicted_by_site.end() ? std::vector<Vaddr>{}
-                                                                  : evicted->second);
-    reply.reason.emplace_back(failed || trapped ? "no jump fits; `explain` lists what was tried" : "");
-    ++site;
-  }
-  return reply;
-}
-
-Result<ExplainReply> Session::explain(const ExplainRequest& request) {
-  PUNSTER_TRY(state_->need_input());
-  state_->cancelled = false;
-  PUNSTER_TRY(state_->rewrite_in_memory());
-  auto& plan = *state_->planned;
-  const auto& sites = plan.bodies->sites();
-  std::vector<std::uint32_t> trace;
-  for (const auto address : request.addresses)
-    if (const auto insn = state_->requests.find(address)) trace.push_back(*insn);
-  // Solving again with a trace gives the same decisions: the solver is deterministic. Bodies of evicted
-  // instructions keep the addresses that the first run gave them.
-  PUNSTER_TRY(const auto traced, state_->run_solver(*plan.bodies, trace));
-  ExplainReply reply;
-  for (const auto address : request.addresses) {
-    Explanation e;
-    e.address = address;
-    const auto insn = state_->requests.find(address);
-    const auto site = std::find_if(sites.begin(), sites.end(),
-                                   [&](const SiteBody& s) { return insn && s.insn == *insn; });
-    if (!insn) {
-      e.note = "no instruction is known to start here";
-    } else if (site == sites.end()) {
-      e.note = "not a site";
-      for (const auto& eviction : plan.solution.evictions)
-        if (eviction.insn == *insn) e.note = "not a site; evicted for a site before it";
-    } else {
-      const Decision& decision = traced.decisions[static_cast<std::size_t>(site - sites.begin())];
-      e.tactic = to_string(decision.tactic);
-      e.result = decision.tactic == Tactic::none ? "failed"
-                 : decision.tactic == Tactic::B0 ? "trapped"
-                                                 : "patched";
-      if (site->size > 0) e.trampoline = Vaddr{static_cast<std::uint64_t>(site->address)};
-      if (decision.target != 0) e.jump_target = Vaddr{static_cast<std::uint64_t>(decision.target)};
-      for (const auto& note : traced.trace)
-        if (note.insn == *insn) e.alternatives.push_back({note.tactic, note.outcome});
-      const Insn& known = state_->requests.instructions()[*insn];
-      for (std::uint64_t b = 0; b < decision.borrowed; ++b)
-        e.borrowed_from.push_back(known.end() + Bytes{b});
-    }
-    reply.explanations.push_back(std::move(e));
-  }
-  return reply;
 }
 
 Statistics Session::statistics() const { return state_->statistics; }

@@ -120,9 +120,15 @@ class Solver {
                      "a far page that does not suit the site before");
   }
   bool try_eviction(InsnIndex i) {
-    if (!options_.allows(Tactic::T2)) return false;
+    if (!options_.allows(Tactic::T2) || !has_evictable_follower(i)) return false;
     return note(i, "followers evicted",
                 place_jointly(board_, i, {.followers = 5, .evict = true}).has_value());
+  }
+
+  [[nodiscard]] bool has_evictable_follower(InsnIndex i) const {
+    for (InsnIndex j = i; j < i + 5 && board_.adjoins_next(j); ++j)
+      if (!board_.is_site(j + 1) && board_.placement(j + 1).shape == Shape::untouched) return true;
+    return false;
   }
 
   /// The last resort before a trap: wherever it leads, whatever it takes.

@@ -1,0 +1,78 @@
+// What a session holds between calls. Included by the files that implement Session, by nobody else.
+
+#pragma once
+
+#include <optional>
+
+#include "backend/emit/emit.h"
+#include "backend/session/bodies.h"
+#include "backend/session/requests.h"
+#include "backend/session/session.h"
+
+namespace punster {
+
+/// Virtual memory areas that one rewritten file may add. Linux allows a process 65,530; the program, its
+/// libraries, its threads and other rewritten objects need the rest.
+inline constexpr std::uint64_t default_mapping_budget = 20000;
+
+struct Session::State {
+  ProgressSink progress;
+  std::atomic<bool> cancelled{false};
+
+  std::optional<ElfView> input;
+  std::optional<Footprint> room;
+  Requests requests;
+  SolverOptions solver_options;
+  unsigned jobs = 1;
+  std::uint64_t mapping_budget = default_mapping_budget;
+  BuildId build_id = BuildId::keep;
+  std::optional<CountersRequest> counters;
+  std::int64_t next_reserved = 0;  // everything of ours above the image is claimed up to here
+  std::optional<CounterRegion> counter_region;
+  struct Reserved {
+    std::int64_t address;
+    std::vector<std::uint8_t> bytes;
+  };
+  std::vector<Reserved> reserved;
+
+  // The last plan; empty when something changed since.
+  struct Planned {
+    std::unique_ptr<Bodies> bodies;
+    Solution solution;
+    EmitPlan emit_plan;
+    std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
+  };
+  std::optional<Planned> planned;
+  Statistics statistics;
+
+  explicit State(ProgressSink sink) : progress(std::move(sink)) {}
+
+  Result<void> need_input() const {
+    if (!input) return error("no_binary", "no file is open; send `binary` first");
+    return success();
+  }
+
+  void say(std::string_view phase, std::uint64_t done, std::uint64_t total) const {
+    if (progress) progress(phase, done, total);
+  }
+  Result<void> go_on() const {
+    if (cancelled) return error("cancelled", "cancelled by the client");
+    return success();
+  }
+
+  Result<void> rewrite_in_memory();
+  Result<Solution> run_solver(Bodies& bodies, const std::vector<std::uint32_t>& trace);
+  Result<std::vector<TargetRange>> room_for_stubs(const Bodies& bodies) const;
+  Result<void> fill_pages(Planned& plan);
+  void count(const Planned& plan);
+  void collect_traps(Planned& plan) const;
+  std::uint64_t mapping_count(const EmitPlan& plan) const;
+  std::vector<std::uint8_t> build_key() const;
+};
+
+/// As the solver sees it: an address below a position-independent image is negative.
+[[nodiscard]] inline std::int64_t signed_address(Vaddr a) {
+  return static_cast<std::int64_t>(a.value);
+}
+
+}  // namespace punster
