@@ -18,6 +18,14 @@ std::filesystem::path temporary_name(const std::filesystem::path& path, unsigned
   return path.parent_path() / name.append(std::to_string(attempt));
 }
 
+// Where a symbolic link leads, even to nothing yet. A circle is left for open() to find.
+std::filesystem::path behind_links(std::filesystem::path path) {
+  std::error_code code;
+  for (unsigned i = 0; i < 40 && std::filesystem::is_symlink(path, code); ++i)
+    path = path.parent_path() / std::filesystem::read_symlink(path, code);
+  return path;
+}
+
 constexpr unsigned attempts = 100;
 
 }  // namespace
@@ -41,9 +49,7 @@ OutputFile::~OutputFile() {
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
   OutputFile file;
-  std::error_code code;
-  file.path_ = std::filesystem::weakly_canonical(path, code);
-  if (code || file.path_.empty()) file.path_ = path;
+  file.path_ = behind_links(path);
   struct stat status {};
   if (stat(file.path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
     return error("unwritable", path.string() + ": exists and is not a regular file");
