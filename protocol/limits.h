@@ -20,9 +20,9 @@ inline constexpr std::size_t max_name = 256;
 inline constexpr unsigned max_instruction = 15;
 /// Insn packs an address and a length into 64 bits; no image is linked higher.
 inline constexpr Vaddr max_address{std::uint64_t{1} << 59};
-/// What one reservation may hold: twice the largest patch binary ever seen is far below, and its
+/// What one reservation may hold: a large patch binary is far below, and its
 /// contents must fit into a line.
-inline constexpr std::uint64_t max_reservation = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t max_reservation = std::uint64_t{1} << 28;
 /// Columns of one `patches` batch: e9tool's richest trampolines use a dozen macros.
 inline constexpr std::size_t max_columns = 256;
 /// 8 GiB of counters: more sites than any file has instructions.

@@ -192,7 +192,7 @@ Result<ReserveRequest> from_json(const Json& json, const ReserveRequest*,
   }
   if (m.length == 0 && m.bytes.empty() && !m.raw.contains("bytes"))
     fields.fail(where, "either \"length\" or \"bytes\" is needed");
-  fields.check(m.length <= max_reservation, "length", "more than 1 GiB");
+  fields.check(m.length <= max_reservation, "length", "more than 256 MiB");
   fields.check(std::all_of(m.protection.begin(), m.protection.end(),
                            [](char c) { return c == 'r' || c == 'w' || c == 'x' || c == '-'; }),
                "protection", "expected letters out of r, w, x and -");

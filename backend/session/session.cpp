@@ -252,6 +252,8 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 
 Result<BinaryReply> Session::open(const BinaryRequest& request) {
+  if (state_->input)
+    return error("bad_request", "this session has its file already; one session is one file");
   PUNSTER_TRY(auto view, ElfView::open(request.filename));
   PUNSTER_TRY(auto room, footprint(view));
   const bool is_shared_object = view.kind() == FileKind::dso;
@@ -298,14 +300,33 @@ Result<void> Session::define_trampoline(const TrampolineRequest& request) {
   return state_->requests.define(request);
 }
 
+namespace {
+
+/// The solver keeps a state for each byte of code, and for no other: a client's mistake ends here.
+Result<void> need_code(const ElfView& input, Vaddr lo, std::uint64_t size) {
+  if (size == 0 || (input.executable(lo) && input.bytes_at(lo, Bytes{size}).size() == size))
+    return success();
+  return error_at("not_code",
+                  "no executable bytes of the file stand at all of " + to_hex(lo) + " to " +
+                      to_hex(Vaddr{lo.value + size}),
+                  lo);
+}
+
+}  // namespace
+
 Result<void> Session::add_instructions(const InstructionsRequest& request) {
   PUNSTER_TRY(state_->need_input());
+  PUNSTER_TRY(need_code(
+      *state_->input, request.address,
+      std::accumulate(request.lengths.begin(), request.lengths.end(), std::uint64_t{0})));
   state_->planned.reset();
   return state_->requests.add(request);
 }
 
 Result<void> Session::add_padding(const PaddingRequest& request) {
   PUNSTER_TRY(state_->need_input());
+  for (const auto& range : request.ranges)
+    PUNSTER_TRY(need_code(*state_->input, range.lo, range.size().value));
   state_->planned.reset();
   return state_->requests.add(request);
 }
