@@ -96,7 +96,8 @@ class PageSharing {
 
   void place_run(Run& run) {
     const auto pages = static_cast<std::uint32_t>(run.last - run.first + 1);
-    for (int tries = 0; tries < 64 && pages <= used_.size(); ++tries) {
+    const int max_tries = pages > 8 ? 4096 : 64;
+    for (int tries = 0; tries < max_tries && pages <= used_.size(); ++tries) {
       cursor_ = cursor_ + pages < used_.size() ? cursor_ + 1 : 0;
       if (!fits(run, cursor_)) continue;
       run.physical = cursor_;
