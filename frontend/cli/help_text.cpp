@@ -78,7 +78,7 @@ The ten busiest sites, for a script:
 const HelpText& help_text(std::string_view name) {
   for (const HelpText& text : texts)
     if (name == text.name) return text;
-  assert(!"no such command");
+  assert(false && "no such command");
   return texts[0];
 }
 

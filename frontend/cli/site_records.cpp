@@ -34,12 +34,14 @@ std::string list(const std::vector<T>& elements, F text_of) {
   return result += ']';
 }
 
-/// What the verifier must know beyond the result: what stands in for the instruction.
+/// What the verifier must know beyond the result: what happens instead of the instruction.
 std::string replacement_fields(const Treatment& treatment, Insn insn) {
   std::string fields;
-  for (const Action& action : treatment.actions)
-    if (action.kind() == ActionKind::jump)
-      fields += ",\"jump\":" + hex(action.jump_target());
+  for (const Action& action : treatment.actions) {
+    if (action.kind() == ActionKind::jump) fields += ",\"jump\":" + hex(action.jump_target());
+    if (action.kind() == ActionKind::exit)
+      fields += ",\"exit\":" + std::to_string(action.exit_status());
+  }
   if (const auto bytes = treatment.patch.in_place(insn.length()))
     fields += ",\"replaced\":" +
               enclosed(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes->data()),
