@@ -19,6 +19,14 @@ Error system_error(const std::string& path, int code) {
                path + ": " + std::strerror(code));
 }
 
+/// The draft itself, or what the backend calls its drafts of it; never that of process 123 for 12.
+bool is_draft(const std::string& name, const std::string& draft) {
+  const std::size_t at = name.find(draft);
+  if (at == std::string::npos) return false;
+  const std::size_t end = at + draft.size();
+  return end == name.size() || name[end] < '0' || name[end] > '9';
+}
+
 }  // namespace
 
 std::string draft_name(const std::string& path) {
@@ -33,7 +41,7 @@ void remove_drafts(const std::string& path) {
   for (fs::directory_iterator entry(directory, ignored), end; entry != end;
        entry.increment(ignored)) {
     const std::string name = entry->path().filename().string();
-    if (name.find(draft.filename().string()) != std::string::npos) found.push_back(entry->path());
+    if (is_draft(name, draft.filename().string())) found.push_back(entry->path());
     if (ignored) break;
   }
   for (const fs::path& path_of_draft : found) ::unlink(path_of_draft.c_str());
