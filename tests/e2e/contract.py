@@ -78,7 +78,7 @@ def values_of(arguments, *options):
 
 def _expression_uses(expression, name):
     if name == "regex":
-        return re.search(r'"[^"]*[.*+\[\\][^"]*"', expression)
+        return re.search(r"/.+/", expression)
     if name in ("csv", "json"):
         return f".{name}" in expression
     if re.fullmatch(r"\w+", name):

@@ -77,12 +77,13 @@ class Client:
 
 def runs(listing):
     """Instructions as contiguous (address, lengths), as the method `instructions` wants them."""
-    found = []
+    found, end = [], None
     for i in listing:
-        if found and found[-1][0] + sum(found[-1][1]) == i.address:
+        if i.address == end:
             found[-1][1].append(i.size)
         else:
             found.append((i.address, [i.size]))
+        end = i.address + i.size
     return found
 
 

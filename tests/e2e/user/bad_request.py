@@ -27,7 +27,7 @@ def unknown_attribute_points_at_the_column(work):
 
 @covers("exit:2")
 def faults_in_expressions(work):
-    for expression in ("jmp and", "(jmp", "jmp)", "asm == \"([\"", "size ==", "== 3", "jmp jmp", "size = = 2",
+    for expression in ("jmp and", "(jmp", "jmp)", "asm == /([/", "size ==", "== 3", "jmp jmp", "size = = 2",
                        "addr in \"no-such.csv\"", "&nosuchsymbol == addr", "\"unclosed"):
         refused(work, HELLO, ["-M", expression, "-P", "empty"], status=2, lines=0)
     refused(work, HELLO, ["-M", "", "-P", "empty"], status=2, lines=0)

@@ -111,11 +111,11 @@ def targets_of_branches(work):
 @covers("match:mnemonic", "match:asm", "match:regex", "option:--syntax")
 def texts(work):
     same('mnemonic == "lea"', lambda i: i.mnemonic == "lea")
-    same('mnemonic == "(lea|push)"', lambda i: i.mnemonic in ("lea", "push"))
-    same('asm == "ret.*"', lambda i: i.text.startswith("ret"))
-    same('asm == ".*%rsp.*"', lambda i: "%rsp" in i.text)
-    same('asm == "push"', lambda i: i.text == "push", may_be_empty=True)  # the whole text must match
-    intel = sites('asm == "lea .*\\[.*"', extra=["--syntax", "intel"])
+    same('mnemonic == /lea|push/', lambda i: i.mnemonic in ("lea", "push"))
+    same('asm == /ret.*/', lambda i: i.text.startswith("ret"))
+    same('asm =~ /.*%rsp.*/', lambda i: "%rsp" in i.text)
+    same('asm == /push/', lambda i: i.text == "push", may_be_empty=True)  # the whole text must match
+    intel = sites('asm == /lea .*\\[.*/', extra=["--syntax", "intel"])
     if intel != {i.address for i in code() if i.mnemonic == "lea"}:
         raise Failure(f"--syntax intel: {intel}")
 
@@ -156,10 +156,11 @@ def operand_families(work):
         if got != want or not want:
             show = lambda s: [i.text for i in code() if i.address in s][:5]
             raise Failure(f"{expression}: missing {show(want - got)}, too many {show(got - want)}")
-    check("imm[0]", lambda o: any(x.startswith("$") for x in o))
-    check("mem[0]", lambda o: any("(" in x or x.startswith("0x") for x in o))
-    check("reg[0] == rsp", lambda o: [x for x in o if x.startswith("%")][:1] == ["%rsp"])
+    check("defined(imm[0])", lambda o: any(x.startswith("$") for x in o))
+    check("defined(mem[0])", lambda o: any("(" in x or x.startswith("0x") for x in o))
+    check("reg[0] == rsp", lambda o: [x for x in o if x.startswith("%")][-1:] == ["%rsp"])
     check("imm[0] == 1", lambda o: "$0x1" in o)
+    # Operands count from the destination: reg[0] is the last register of the AT&T text.
     moves = {i.address for i in code() if i.mnemonic == "mov"}
     from_rsp = {i.address for i in code() if i.mnemonic == "mov" and operands(i)[0] == "%rsp"}
     if moves & sites("src[0] == rsp") != from_rsp:
@@ -174,9 +175,9 @@ def operand_families(work):
 @covers("match:reads", "match:writes")
 def registers_read_and_written(work):
     pushes = {i.address for i in code() if i.mnemonic == "push"}
-    for expression in ("reads == rsp", "writes == rsp"):
+    for expression in ("rsp in reads", "rsp in writes"):
         if not pushes or not pushes <= sites(expression):
             raise Failure(f"{expression}: push is missing")
     compares = {i.address for i in code() if i.mnemonic in ("cmp", "test", "cmpl")}
-    if not compares or compares & sites("writes == rax"):
+    if not compares or compares & sites("rax in writes"):
         raise Failure("a compare writes no register")
