@@ -63,7 +63,8 @@ int main(int argc, char** argv) {
       return 0;
     }
     if (argument.starts_with("--log=")) {
-      if (!set_log_level(argument.substr(6))) return wrong_usage("unknown log level", argument.substr(6));
+      if (!set_log_level(argument.substr(6)))
+        return wrong_usage("unknown log level", argument.substr(6));
     } else if (argument == "--log") {
       if (++i == argc) return wrong_usage("a level is missing behind", argument);
       if (!set_log_level(argv[i])) return wrong_usage("unknown log level", argv[i]);
@@ -72,7 +73,8 @@ int main(int argc, char** argv) {
     }
   }
 
-  // Signals are taken by a thread of their own, so that an interrupted emit still cleans up after itself.
+  // Signals are taken by a thread of their own, so that an interrupted emit still cleans up after
+  // itself.
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);

@@ -5,8 +5,8 @@ namespace punster {
 DialectReader::DialectReader(LineReader& lines, std::string first)
     : lines_(lines), pending_(std::move(first)) {}
 
-// The next complete object or array in pending_, or nothing when it is not complete yet. Brackets are
-// only counted, not matched: the parser behind us knows the difference.
+// The next complete object or array in pending_, or nothing when it is not complete yet. Brackets
+// are only counted, not matched: the parser behind us knows the difference.
 std::optional<std::string_view> DialectReader::cut() {
   for (; scanned_ < pending_.size(); ++scanned_) {
     const char c = pending_[scanned_];
@@ -24,7 +24,8 @@ std::optional<std::string_view> DialectReader::cut() {
       const auto message = std::string_view(pending_).substr(begin_, scanned_ - begin_);
       begin_ = scanned_;
       return message;
-    } else if (depth_ == 0 && begin_ == scanned_ && (c == ' ' || c == '\t' || c == '\r' || c == ',')) {
+    } else if (depth_ == 0 && begin_ == scanned_ &&
+               (c == ' ' || c == '\t' || c == '\r' || c == ',')) {
       ++begin_;  // between messages
     }
   }
@@ -49,8 +50,8 @@ Result<std::optional<Json>> DialectReader::next() {
       begin_ = 0;
     }
     if (pending_.size() > max_line_bytes)
-      return error("too_long", "message " + std::to_string(messages_ + 1) +
-                                   " is longer than " + std::to_string(max_line_bytes) + " bytes");
+      return error("too_long", "message " + std::to_string(messages_ + 1) + " is longer than " +
+                                   std::to_string(max_line_bytes) + " bytes");
     PUNSTER_TRY(const auto line, lines_.next());
     if (!line) {
       if (pending_.find_first_not_of(" \t\r") == std::string::npos) return std::optional<Json>();

@@ -1,11 +1,11 @@
 // E9Patch's dialect: what an unmodified e9tool writes, turned into our messages.
 //
-// The dialect is JSON-RPC with liberties, taken from E9Patch's programming guide and from what its tool
-// sends: objects follow each other without needing lines of their own, arrays and objects may end in a
-// comma, numbers may be strings "0x..", the version is whatever the tool's is, addresses descend, an
-// option and its value may be two elements, nothing is answered. So a filter stands in front of the
-// parser, and behind it a translator that gathers single `instruction` and `patch` messages into the
-// batches that the session takes.
+// The dialect is JSON-RPC with liberties, taken from E9Patch's programming guide and from what its
+// tool sends: objects follow each other without needing lines of their own, arrays and objects may
+// end in a comma, numbers may be strings "0x..", the version is whatever the tool's is, addresses
+// descend, an option and its value may be two elements, nothing is answered. So a filter stands in
+// front of the parser, and behind it a translator that gathers single `instruction` and `patch`
+// messages into the batches that the session takes.
 
 #pragma once
 
@@ -28,8 +28,8 @@ class DialectReader {
   /// `first`: text read from the stream already, to be looked at before `lines`.
   DialectReader(LineReader& lines, std::string first);
 
-  /// The next message, or nothing at the end. Errors: "parse_error" (with the number of the message),
-  /// "too_long", "io": the stream is of no use after any of them.
+  /// The next message, or nothing at the end. Errors: "parse_error" (with the number of the
+  /// message), "too_long", "io": the stream is of no use after any of them.
   [[nodiscard]] Result<std::optional<Json>> next();
 
  private:
@@ -63,8 +63,8 @@ class DialectTranslator {
  public:
   explicit DialectTranslator(DialectSink& sink) : sink_(sink) {}
 
-  /// Takes one message. Errors of faulty messages have kind "bad_request" and a `where`; those of the
-  /// sink pass through, perhaps with the next message, as batches are sent late.
+  /// Takes one message. Errors of faulty messages have kind "bad_request" and a `where`; those of
+  /// the sink pass through, perhaps with the next message, as batches are sent late.
   Result<void> take(Json message);
   /// Sends what is gathered. `emit` does so by itself.
   Result<void> flush();
@@ -91,7 +91,8 @@ class DialectTranslator {
   std::size_t messages_ = 0;
 };
 
-/// What E9Patch's command-line options mean here. `tactics` remembers the switches of earlier calls.
+/// What E9Patch's command-line options mean here. `tactics` remembers the switches of earlier
+/// calls.
 [[nodiscard]] Result<OptionsRequest> translate_options(const std::vector<std::string>& arguments,
                                                        std::map<std::string, bool>& tactics);
 

@@ -1,5 +1,5 @@
-// E9Patch's command-line options, as its manual lists them. Tactics are switched; everything that tunes
-// its allocator, loader or optimiser has no counterpart here and is reported as ignored.
+// E9Patch's command-line options, as its manual lists them. Tactics are switched; everything that
+// tunes its allocator, loader or optimiser has no counterpart here and is reported as ignored.
 
 #include <algorithm>
 #include <string_view>
@@ -12,15 +12,34 @@ namespace {
 
 constexpr std::string_view all_tactics[] = {"C1", "B1", "B2", "T1", "T2", "T3", "B0"};
 
-constexpr std::string_view ignored_options[] = {
-    "--batch",           "--debug",           "--help",          "--input",
-    "--output",          "--loader-base",     "--loader-phdr",   "--loader-static",
-    "--log",             "--mem-granularity", "--mem-lb",        "--mem-ub",
-    "--mem-mapping-size", "--mem-multi-page", "--mem-rebase",    "--tactic-backward-T3",
-    "--trap",            "--trap-all",        "--trap-entry",    "--version",
-    "-h",                "-i",                "-o",              "-v"};
+constexpr std::string_view ignored_options[] = {"--batch",
+                                                "--debug",
+                                                "--help",
+                                                "--input",
+                                                "--output",
+                                                "--loader-base",
+                                                "--loader-phdr",
+                                                "--loader-static",
+                                                "--log",
+                                                "--mem-granularity",
+                                                "--mem-lb",
+                                                "--mem-ub",
+                                                "--mem-mapping-size",
+                                                "--mem-multi-page",
+                                                "--mem-rebase",
+                                                "--tactic-backward-T3",
+                                                "--trap",
+                                                "--trap-all",
+                                                "--trap-entry",
+                                                "--version",
+                                                "-h",
+                                                "-i",
+                                                "-o",
+                                                "-v"};
 
-bool is_switch(std::string_view text) { return text == "true" || text == "false"; }
+bool is_switch(std::string_view text) {
+  return text == "true" || text == "false";
+}
 
 }  // namespace
 

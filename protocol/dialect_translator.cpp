@@ -33,8 +33,7 @@ void unquote(Json& params, const char* name) {
 
 Result<void> DialectTranslator::take(Json message) {
   ++messages_;
-  if (!message.is_object())
-    return error_in("invalid_request", "a message is a JSON object", "");
+  if (!message.is_object()) return error_in("invalid_request", "a message is a JSON object", "");
   const auto method_member = message.find("method");
   if (method_member == message.end() || !method_member->is_string())
     return error_in("invalid_request", "expected the name of a method", "/method");

@@ -73,7 +73,8 @@ Result<bool> LineReader::fill() {
   if (at_end_) return false;
   if (begin_ == end_) begin_ = end_ = 0;
   if (buffer_.size() - end_ < read_size) {
-    // Either move what is left to the front or grow; both at most double the work of the bytes read.
+    // Either move what is left to the front or grow; both at most double the work of the bytes
+    // read.
     if (begin_ >= end_ - begin_ && begin_ > 0) {
       std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
                 buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
@@ -110,7 +111,8 @@ Result<std::optional<std::string_view>> LineReader::next() {
   for (;;) {
     const auto* const from = buffer_.data() + begin_;
     const auto* const newline = static_cast<const char*>(
-        begin_ + searched < end_ ? memchr(from + searched, '\n', end_ - begin_ - searched) : nullptr);
+        begin_ + searched < end_ ? memchr(from + searched, '\n', end_ - begin_ - searched)
+                                 : nullptr);
     const auto length = newline ? static_cast<std::size_t>(newline - from) : end_ - begin_;
     skipping |= length > max_line_;
     if (newline) {
@@ -135,7 +137,9 @@ Result<std::optional<std::string_view>> LineReader::next() {
                                " bytes; send several smaller batches");
 }
 
-LineWriter::LineWriter(int fd) : fd_(fd) { ::signal(SIGPIPE, SIG_IGN); }
+LineWriter::LineWriter(int fd) : fd_(fd) {
+  ::signal(SIGPIPE, SIG_IGN);
+}
 
 Result<void> LineWriter::write(std::string_view text) {
   assert(text.find('\n') == std::string_view::npos);
@@ -156,7 +160,9 @@ Result<void> LineWriter::write(std::string_view text) {
   return success();
 }
 
-Result<void> LineWriter::send(const nlohmann::json& value) { return write(dump_json(value)); }
+Result<void> LineWriter::send(const nlohmann::json& value) {
+  return write(dump_json(value));
+}
 
 Result<nlohmann::json> parse_json(std::string_view text) {
   if (const auto column = too_deep(text))

@@ -21,19 +21,20 @@ namespace punster {
 /// nothing against memory, while an unbounded line could take all of it.
 inline constexpr std::size_t max_line_bytes = std::size_t{64} << 20;
 
-/// Deeper than any message of ours (7) and any template seen (3), far below what the recursive parts
-/// of the JSON library (copy, dump, compare) survive on a 64 KiB stack.
+/// Deeper than any message of ours (7) and any template seen (3), far below what the recursive
+/// parts of the JSON library (copy, dump, compare) survive on a 64 KiB stack.
 inline constexpr unsigned max_nesting = 128;
 
 /// Reads lines from a descriptor, which it does not own. Not thread-safe.
 class LineReader {
  public:
-  /// As soon as `stop_fd` (an eventfd, say) is readable, the stream is taken to have ended; -1: never.
+  /// As soon as `stop_fd` (an eventfd, say) is readable, the stream is taken to have ended; -1:
+  /// never.
   explicit LineReader(int fd, std::size_t max_line = max_line_bytes, int stop_fd = -1);
 
-  /// The next line that is not blank, without its line end, or nothing at the end of the stream. A last
-  /// line without a line end counts. The view is valid until the next call.
-  /// Errors: "too_long" (the line is skipped; reading may go on), "io" (it may not).
+  /// The next line that is not blank, without its line end, or nothing at the end of the stream. A
+  /// last line without a line end counts. The view is valid until the next call. Errors: "too_long"
+  /// (the line is skipped; reading may go on), "io" (it may not).
   [[nodiscard]] Result<std::optional<std::string_view>> next();
 
  private:

@@ -1,7 +1,8 @@
 // Messages that come by the hundred thousand: instructions, padding, patches; and reservations.
 //
-// Bulk columns are read with one loop each that looks at every value once and builds no pointer string
-// unless there is a fault: 635,000 instructions and patches (git) must cost tens of milliseconds.
+// Bulk columns are read with one loop each that looks at every value once and builds no pointer
+// string unless there is a fault: 635,000 instructions and patches (git) must cost tens of
+// milliseconds.
 
 #include <algorithm>
 
@@ -69,9 +70,9 @@ void read_columns(Fields& fields, PatchesRequest& m) {
       return fields.fail(here, "a macro's name begins with $ and has 2 to 256 characters");
     if (!column.is_array()) return fields.fail(here, "expected an array");
     if (column.size() != m.deltas.size())
-      return fields.fail(here, "a column needs one value per site: " +
-                                   std::to_string(m.deltas.size()) + ", not " +
-                                   std::to_string(column.size()));
+      return fields.fail(
+          here, "a column needs one value per site: " + std::to_string(m.deltas.size()) + ", not " +
+                    std::to_string(column.size()));
     m.columns.emplace(name, column.get_ref<const Json::array_t&>());
   }
 }
@@ -121,8 +122,8 @@ Result<PaddingRequest> from_json(const Json& json, const PaddingRequest*,
 Json to_json(const PatchesRequest& m) {
   Json json = {{"address", to_hex(m.address)}, {"deltas", m.deltas}};
   if (m.replace)
-    json["replace"] = to_hex(std::span(
-        reinterpret_cast<const std::uint8_t*>(m.replace->data()), m.replace->size()));
+    json["replace"] = to_hex(
+        std::span(reinterpret_cast<const std::uint8_t*>(m.replace->data()), m.replace->size()));
   else
     json["trampoline"] = m.trampoline;
   if (!m.columns.empty()) json["columns"] = m.columns;
@@ -196,13 +197,15 @@ Result<ReserveRequest> from_json(const Json& json, const ReserveRequest*,
   fields.check(std::all_of(m.protection.begin(), m.protection.end(),
                            [](char c) { return c == 'r' || c == 'w' || c == 'x' || c == '-'; }),
                "protection", "expected letters out of r, w, x and -");
-  fields.check(m.protection.find('w') == std::string::npos ||
-                   m.protection.find('x') == std::string::npos,
-               "protection", "no page may be writable and executable");
+  fields.check(
+      m.protection.find('w') == std::string::npos || m.protection.find('x') == std::string::npos,
+      "protection", "no page may be writable and executable");
   return fields.done(m);
 }
 
-Json to_json(const ReserveReply& m) { return {{"address", to_hex(m.address)}}; }
+Json to_json(const ReserveReply& m) {
+  return {{"address", to_hex(m.address)}};
+}
 
 Result<ReserveReply> from_json(const Json& json, const ReserveReply*, const std::string& where) {
   ReserveReply m;

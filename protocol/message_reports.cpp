@@ -102,7 +102,9 @@ Result<Statistics> from_json(const Json& json, const Statistics*, const std::str
   return fields.done(m);
 }
 
-Json to_json(const ResultsRequest& m) { return {{"from", m.from}, {"count", m.count}}; }
+Json to_json(const ResultsRequest& m) {
+  return {{"from", m.from}, {"count", m.count}};
+}
 
 Result<ResultsRequest> from_json(const Json& json, const ResultsRequest*,
                                  const std::string& where) {
@@ -147,7 +149,9 @@ Result<ResultsReply> from_json(const Json& json, const ResultsReply*, const std:
   return fields.done(m);
 }
 
-Json to_json(const ExplainRequest& m) { return {{"addresses", to_hex_array(m.addresses)}}; }
+Json to_json(const ExplainRequest& m) {
+  return {{"addresses", to_hex_array(m.addresses)}};
+}
 
 Result<ExplainRequest> from_json(const Json& json, const ExplainRequest*,
                                  const std::string& where) {

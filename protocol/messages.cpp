@@ -88,7 +88,9 @@ Result<BinaryRequest> from_json(const Json& json, const BinaryRequest*, const st
   return fields.done(m);
 }
 
-Json to_json(const BinaryReply& m) { return {{"kind", m.kind}, {"build_id", m.build_id}}; }
+Json to_json(const BinaryReply& m) {
+  return {{"kind", m.kind}, {"build_id", m.build_id}};
+}
 
 Result<BinaryReply> from_json(const Json& json, const BinaryReply*, const std::string& where) {
   BinaryReply m;
@@ -135,7 +137,9 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   return fields.done(m);
 }
 
-Json to_json(const TrampolineRequest& m) { return {{"name", m.name}, {"template", m.code}}; }
+Json to_json(const TrampolineRequest& m) {
+  return {{"name", m.name}, {"template", m.code}};
+}
 
 Result<TrampolineRequest> from_json(const Json& json, const TrampolineRequest*,
                                     const std::string& where) {
@@ -155,7 +159,9 @@ Result<TrampolineRequest> from_json(const Json& json, const TrampolineRequest*,
   return fields.done(m);
 }
 
-Json to_json(const CountersRequest& m) { return {{"path", m.path}, {"capacity", m.capacity}}; }
+Json to_json(const CountersRequest& m) {
+  return {{"path", m.path}, {"capacity", m.capacity}};
+}
 
 Result<CountersRequest> from_json(const Json& json, const CountersRequest*,
                                   const std::string& where) {
@@ -171,7 +177,9 @@ Result<CountersRequest> from_json(const Json& json, const CountersRequest*,
   return fields.done(m);
 }
 
-Json to_json(const CountersReply& m) { return {{"address", to_hex(m.address)}}; }
+Json to_json(const CountersReply& m) {
+  return {{"address", to_hex(m.address)}};
+}
 
 Result<CountersReply> from_json(const Json& json, const CountersReply*, const std::string& where) {
   CountersReply m;
@@ -180,7 +188,9 @@ Result<CountersReply> from_json(const Json& json, const CountersReply*, const st
   return fields.done(m);
 }
 
-Json to_json(const EmitRequest& m) { return {{"filename", m.filename}, {"format", m.format}}; }
+Json to_json(const EmitRequest& m) {
+  return {{"filename", m.filename}, {"format", m.format}};
+}
 
 Result<EmitRequest> from_json(const Json& json, const EmitRequest*, const std::string& where) {
   EmitRequest m;

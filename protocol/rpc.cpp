@@ -36,10 +36,10 @@ Json make_error_reply(const Json& id, const Error& error) {
   Json data = {{"kind", error.kind}};
   if (!error.where.empty()) data["where"] = error.where;
   if (error.address) data["address"] = to_hex(*error.address);
-  return {{"jsonrpc", "2.0"},
-          {"id", id},
-          {"error",
-           {{"code", code_of(error)}, {"message", error.message}, {"data", std::move(data)}}}};
+  return {
+      {"jsonrpc", "2.0"},
+      {"id", id},
+      {"error", {{"code", code_of(error)}, {"message", error.message}, {"data", std::move(data)}}}};
 }
 
 Error error_of(const Json& member) {
@@ -56,7 +56,7 @@ Error error_of(const Json& member) {
   if (error.kind.empty()) {
     int code = 0;
     fields.optional("code", code);
-    error.kind = code == rpc_code::unknown_method  ? "unknown_method"
+    error.kind = code == rpc_code::unknown_method   ? "unknown_method"
                  : code == rpc_code::invalid_params ? "bad_request"
                  : code == rpc_code::parse_error    ? "parse_error"
                                                     : "internal";
@@ -85,8 +85,7 @@ Result<RpcRequest> parse_request(Json& message) {
   request.method = method->get_ref<const std::string&>();
   request.params = Json::object();
   if (const auto params = message.find("params"); params != message.end() && !params->is_null()) {
-    if (!params->is_object())
-      return invalid("params are given by name, as an object", "/params");
+    if (!params->is_object()) return invalid("params are given by name, as an object", "/params");
     request.params = std::move(*params);
   }
   return request;
@@ -117,8 +116,8 @@ std::optional<Json> Dispatcher::serve(Json& message) const {
     Json replies = Json::array();
     for (auto& each : message) {
       auto reply = each.is_array()
-                       ? make_error_reply(nullptr, error("invalid_request",
-                                                         "a batch holds no further batches"))
+                       ? make_error_reply(
+                             nullptr, error("invalid_request", "a batch holds no further batches"))
                        : serve(each);
       if (reply) replies.push_back(std::move(*reply));
     }
@@ -128,8 +127,8 @@ std::optional<Json> Dispatcher::serve(Json& message) const {
   auto request = parse_request(message);
   if (request.has_error()) {
     const auto id = message.is_object() ? message.find("id") : message.end();
-    const bool usable = message.is_object() && id != message.end() &&
-                        (id->is_string() || id->is_number());
+    const bool usable =
+        message.is_object() && id != message.end() && (id->is_string() || id->is_number());
     return make_error_reply(usable ? *id : Json(), request.error());
   }
   return serve(request.value());
@@ -186,21 +185,26 @@ Result<void> RpcClient::post(std::string_view method, Json params) {
     PUNSTER_TRY(await(id));
   }
   const auto id = next_id_++;
-  PUNSTER_TRY(writer_.send(make_request(id, method, std::move(params))));
+  PUNSTER_TRY(send(make_request(id, method, std::move(params))));
   posted_.push_back(id);
   return success();
 }
 
+// When the service went away, what it said last is worth more than "it went away".
+Result<void> RpcClient::send(const Json& request) {
+  auto sent = writer_.send(request);
+  if (sent.has_value()) return success();
+  PUNSTER_TRY(drain());
+  return sent;
+}
+
 Result<Json> RpcClient::call(std::string_view method, Json params) {
   const auto id = next_id_++;
-  // The replies to posted requests come first; they are read first, so that their error is told first.
-  if (auto sent = writer_.send(make_request(id, method, std::move(params))); sent.has_error()) {
-    PUNSTER_TRY(drain());
-    return std::move(sent).error();
-  }
+  // The replies to posted requests come first; they are read first, so that their error is told
+  // first.
+  PUNSTER_TRY(send(make_request(id, method, std::move(params))));
   auto posted = drain();
-  if (posted.has_error() &&
-      (posted.error().kind == "disconnected" || posted.error().kind == "io"))
+  if (posted.has_error() && (posted.error().kind == "disconnected" || posted.error().kind == "io"))
     return std::move(posted).error();
   auto reply = await(id);
   if (posted.has_error()) return std::move(posted).error();

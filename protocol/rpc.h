@@ -1,6 +1,6 @@
-// JSON-RPC 2.0: requests, replies and notifications as values, a dispatch table for the serving side,
-// a client for the calling side. Errors travel as {code, message, data: {kind, where, address}} and
-// come out as the same Error that went in.
+// JSON-RPC 2.0: requests, replies and notifications as values, a dispatch table for the serving
+// side, a client for the calling side. Errors travel as {code, message, data: {kind, where,
+// address}} and come out as the same Error that went in.
 
 #pragma once
 
@@ -19,8 +19,8 @@
 
 namespace punster {
 
-/// Codes of the JSON-RPC specification; every other error of ours is `application` and told apart by
-/// its kind.
+/// Codes of the JSON-RPC specification; every other error of ours is `application` and told apart
+/// by its kind.
 namespace rpc_code {
 inline constexpr int parse_error = -32700;      // kind "parse_error"
 inline constexpr int invalid_request = -32600;  // kind "invalid_request"
@@ -65,9 +65,8 @@ class Dispatcher {
   /// `handler()` likewise; whatever params there are, are ignored.
   template <typename F>
   void bind_plain(std::string method, F handler) {
-    bind_raw(std::move(method), [handler = std::move(handler)](Json&) -> Result<Json> {
-      return as_json(handler());
-    });
+    bind_raw(std::move(method),
+             [handler = std::move(handler)](Json&) -> Result<Json> { return as_json(handler()); });
   }
 
   /// Serves one parsed line, batches included. The reply to send, or nothing (notifications).
@@ -131,6 +130,7 @@ class RpcClient {
 
  private:
   Result<Json> await(std::uint64_t id);
+  Result<void> send(const Json& request);
   LineReader reader_;
   LineWriter writer_;
   NotificationSink sink_;

@@ -1,5 +1,5 @@
-// E9Patch's tool on the other side: it writes and never reads. The first fault ends the service with
-// one line on stderr and exit status 1.
+// E9Patch's tool on the other side: it writes and never reads. The first fault ends the service
+// with one line on stderr and exit status 1.
 
 #include <spdlog/spdlog.h>
 

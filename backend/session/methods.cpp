@@ -59,19 +59,22 @@ Result<ReserveRequest> with_contents(ReserveRequest request) {
 
 Result<InitializeReply> greet(const InitializeRequest& request) {
   if (request.version < 1)
-    return error_in("unsupported_version",
-                    "this service speaks protocol versions 1 to " +
-                        std::to_string(protocol_version),
-                    "/params/protocol_version");
+    return error_in(
+        "unsupported_version",
+        "this service speaks protocol versions 1 to " + std::to_string(protocol_version),
+        "/params/protocol_version");
   InitializeReply reply;
   reply.version = std::min(request.version, protocol_version);
   reply.server_name = "punster-backend";
   reply.server_version = PUNSTER_VERSION;
   reply.capabilities = {"batches", "cancel",   "counters", "explain",
                         "plan",    "progress", "replace",  "results"};
-  reply.limits = {{"line_bytes", max_line_bytes},     {"nesting", max_nesting},
-                  {"batch_entries", max_batch_entries}, {"batch_requests", max_batch},
-                  {"columns", max_columns},           {"body_bytes", Template::max_body}};
+  reply.limits = {{"line_bytes", max_line_bytes},
+                  {"nesting", max_nesting},
+                  {"batch_entries", max_batch_entries},
+                  {"batch_requests", max_batch},
+                  {"columns", max_columns},
+                  {"body_bytes", Template::max_body}};
   return reply;
 }
 

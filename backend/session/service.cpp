@@ -27,7 +27,8 @@ ServiceEnd serve(int in, int out, ServiceStop& stop) {
     return ServiceEnd::failed;
   }
   if (!first.value()) return stop.interrupted() ? ServiceEnd::interrupted : ServiceEnd::done;
-  if (auto message = parse_json(*first.value()); message.has_value() && message.value().is_object()) {
+  if (auto message = parse_json(*first.value());
+      message.has_value() && message.value().is_object()) {
     const auto method = message.value().find("method");
     if (method != message.value().end() && *method == "initialize")
       return serve_strictly(lines, out, stop, std::move(message).value());

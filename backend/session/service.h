@@ -1,7 +1,7 @@
 // The backend as a service: one session over a pair of descriptors.
 //
-// Who opens with `initialize` is served in strict JSON-RPC 2.0, with replies. Everybody else is taken for
-// E9Patch's tool: its dialect is read, nothing is answered, and the exit status tells.
+// Who opens with `initialize` is served in strict JSON-RPC 2.0, with replies. Everybody else is
+// taken for E9Patch's tool: its dialect is read, nothing is answered, and the exit status tells.
 
 #pragma once
 
@@ -13,9 +13,9 @@ namespace punster {
 
 /// Exit status of a service.
 enum class ServiceEnd : int {
-  done = 0,         ///< the stream ended (or `shutdown`); strict clients were told of failures in replies
-  failed = 1,       ///< the dialect's only way to tell; or the client vanished
-  interrupted = 130 ///< stopped by a signal
+  done = 0,  ///< the stream ended (or `shutdown`); strict clients were told of failures in replies
+  failed = 1,        ///< the dialect's only way to tell; or the client vanished
+  interrupted = 130  ///< stopped by a signal
 };
 
 /// Lets another thread, or a signal, end a service that waits for input.

@@ -1,12 +1,13 @@
-// Two threads. The reader parses lines and queues them; the worker, which is the caller's thread, serves
-// them one after the other, since a session is a conversation. Only `cancel` overtakes: the reader acts
-// on it at once.
+// Two threads. The reader parses lines and queues them; the worker, which is the caller's thread,
+// serves them one after the other, since a session is a conversation. Only `cancel` overtakes: the
+// reader acts on it at once.
 //
-// What a cancel means. It hits every plan, emit or explain that was sent before it and is not answered
-// yet, be it running or still queued; nothing that is sent after it. So requests are numbered, the cancel
-// remembers the highest number read so far, and the worker compares. A session forgets a cancel when a
-// new job begins, and a cancel may fall just between "the job is due" and "the job has begun": therefore
-// the progress reports of a running job compare as well, and cancel again.
+// What a cancel means. It hits every plan, emit or explain that was sent before it and is not
+// answered yet, be it running or still queued; nothing that is sent after it. So requests are
+// numbered, the cancel remembers the highest number read so far, and the worker compares. A session
+// forgets a cancel when a new job begins, and a cancel may fall just between "the job is due" and
+// "the job has begun": therefore the progress reports of a running job compare as well, and cancel
+// again.
 
 #include <spdlog/spdlog.h>
 
@@ -108,8 +109,10 @@ class StrictService {
     current_ = incoming.number;
     const auto method = message.is_object() ? message.find("method") : message.end();
     const bool named = message.is_object() && method != message.end() && method->is_string();
-    if (named) spdlog::debug("request {}: {}", incoming.number, method->get_ref<const std::string&>());
-    if (named && incoming.number <= cancelled_to_ && is_job(method->get_ref<const std::string&>())) {
+    if (named)
+      spdlog::debug("request {}: {}", incoming.number, method->get_ref<const std::string&>());
+    if (named && incoming.number <= cancelled_to_ &&
+        is_job(method->get_ref<const std::string&>())) {
       if (message.contains("id"))
         send(make_error_reply(message["id"], error("cancelled", "cancelled by the client")));
     } else if (const auto reply = dispatcher_.serve(message)) {

@@ -1,9 +1,10 @@
-// From JSON to elements. Bytes, strings and integers of known value melt into runs of literal bytes;
-// what depends on the site or the body's address stays an element of its own.
+// From JSON to elements. Bytes, strings and integers of known value melt into runs of literal
+// bytes; what depends on the site or the body's address stays an element of its own.
+
+#include "backend/trampoline/compile.h"
 
 #include <limits>
 
-#include "backend/trampoline/compile.h"
 #include "protocol/hex.h"
 
 namespace punster {
@@ -75,14 +76,15 @@ class TemplateCompiler {
       case json::value_t::object:
         return typed(code, place);
       default:
-        return bad(place, "expected a byte, \"$macro\", \".Llabel\", {\"type\": value} or an array");
+        return bad(place,
+                   "expected a byte, \"$macro\", \".Llabel\", {\"type\": value} or an array");
     }
   }
 
   void finish() {
     const auto& e = t_.elements_;
-    t_.displaced_only_ = e.size() == 2 && e[0].op == Template::Op::instr &&
-                         e[1].op == Template::Op::jump_next;
+    t_.displaced_only_ =
+        e.size() == 2 && e[0].op == Template::Op::instr && e[1].op == Template::Op::jump_next;
   }
 
  private:
@@ -128,7 +130,8 @@ class TemplateCompiler {
   }
 
   Result<void> typed(const json& code, const Place& outer) {
-    if (code.size() != 1) return bad(outer, "expected an object with one member, {\"type\": value}");
+    if (code.size() != 1)
+      return bad(outer, "expected an object with one member, {\"type\": value}");
     const auto member = code.begin();
     const auto& type = member.key();
     const Place place{&outer, &type, 0};
@@ -189,8 +192,7 @@ class TemplateCompiler {
 
   Template::Element& add(Op op, unsigned size, const Place& place) {
     t_.places_.push_back(place.pointer());
-    return t_.elements_.emplace_back(
-        Template::Element{op, static_cast<std::uint8_t>(size), 0, 0});
+    return t_.elements_.emplace_back(Template::Element{op, static_cast<std::uint8_t>(size), 0, 0});
   }
 
   void name(Op op, unsigned size, const std::string& text, const Place& place) {

@@ -162,8 +162,7 @@ Result<void> TemplateExpansion::append_label_reference(unsigned size, const std:
   return push(piece);
 }
 
-Result<Vaddr> TemplateExpansion::builtin_label(const std::string& label,
-                                               const std::string& place) {
+Result<Vaddr> TemplateExpansion::builtin_label(const std::string& label, const std::string& place) {
   if (!site_) return bad(place, label + " has no meaning in data");
   if (label == ".Linstr") return site_->address;
   if (label == ".Lconfig") return site_->config;
@@ -180,7 +179,8 @@ Result<std::uint64_t> TemplateExpansion::named_number(const std::string& name,
   const auto* value = site_ && site_->macros ? site_->macros->metadata(name) : nullptr;
   if (!value) return bad(place, "the macro " + name + " is not metadata of this site");
   const auto number = template_number(*value);
-  if (!number) return bad("/metadata/" + escaped(name), name + " must be a number or \"0x..\" here");
+  if (!number)
+    return bad("/metadata/" + escaped(name), name + " must be a number or \"0x..\" here");
   return *number;
 }
 
@@ -221,9 +221,9 @@ Result<void> TemplateExpansion::encode(Vaddr at, std::span<std::uint8_t> out) co
       case Op::label:
         continue;
       case Op::instr:
-        PUNSTER_TRY(relocation_->encode(
-            at + Bytes{piece.offset}, out.subspan(piece.offset, piece.size),
-            relocation_->direct_target() ? site_->taken : std::nullopt));
+        PUNSTER_TRY(
+            relocation_->encode(at + Bytes{piece.offset}, out.subspan(piece.offset, piece.size),
+                                relocation_->direct_target() ? site_->taken : std::nullopt));
         continue;
       case Op::jump_next:
       case Op::jump_taken:

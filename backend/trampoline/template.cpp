@@ -1,9 +1,12 @@
-// The template that most sites have is ["$instr", "$break"]: a million of them must not cost a million
-// small vectors. They take a path of their own here that touches no heap; everything else is expanded.
+// The template that most sites have is ["$instr", "$break"]: a million of them must not cost a
+// million small vectors. They take a path of their own here that touches no heap; everything else
+// is expanded.
 //
-// CPU seconds for measure and encode of 635,000 sites (as many as git has), relocation planned in both
-// calls / handed in: ["$instr", "$break"] 0.13 / 0.02; e9tool's [".Ltrampoline", "$empty", "$instr",
-// "$BREAK"] 0.32 / 0.20; a counter whose slot is a number in the metadata 0.37 / 0.25, one whose slot is
+// CPU seconds for measure and encode of 635,000 sites (as many as git has), relocation planned in
+// both calls / handed in: ["$instr", "$break"] 0.13 / 0.02; e9tool's [".Ltrampoline", "$empty",
+// "$instr",
+// "$BREAK"] 0.32 / 0.20; a counter whose slot is a number in the metadata 0.37 / 0.25, one whose
+// slot is
 // {"rel32": address}, compiled anew for each site, 0.56 / 0.40.
 
 #include "backend/trampoline/template.h"
@@ -39,12 +42,12 @@ Result<void> encode_displaced(const TemplateSite& site, const Relocation& reloca
   const Vaddr next = site.next.value_or(site.address + Bytes{site.length});
   const auto distance = displacement(at + Bytes{out.size()}, next);
   if (!distance)
-    return error_at("out_of_range", "the jump back from " + to_hex(at) + " does not reach " + to_hex(next),
+    return error_at("out_of_range",
+                    "the jump back from " + to_hex(at) + " does not reach " + to_hex(next),
                     site.address);
   const auto rel32 = static_cast<std::uint32_t>(*distance);
   out[size] = 0xe9;
-  for (unsigned i = 0; i < 4; ++i)
-    out[size + 1 + i] = static_cast<std::uint8_t>(rel32 >> (8 * i));
+  for (unsigned i = 0; i < 4; ++i) out[size + 1 + i] = static_cast<std::uint8_t>(rel32 >> (8 * i));
   return success();
 }
 

@@ -1,13 +1,14 @@
 // Trampoline templates: E9Patch's template language, compiled once and instantiated per site.
 //
 // A template is a JSON array of elements: a byte (0..255), {"int8|int16|int32|int64": v},
-// {"rel8|rel32": ".Llabel" or address}, {"string": "text"}, a nested array, null, a label definition
-// ".Lname", or a macro "$name". Built in: $instr (the displaced instruction, relocated), $bytes (its
-// original bytes), $break and $BREAK (jump to the next instruction), $take (jump to the branch's
-// target), and the labels .Lbreak .Ltake .Linstr .Lconfig. Every other macro is looked up in the
-// site's MacroScope: first its metadata (more template language), then trampolines of that name.
-// Wherever a number stands, a string "0x.." may stand; in {"intN": ..} and {"relN": ..} also the name
-// of a macro whose metadata is a number, which is the cheapest way to give each site its own value.
+// {"rel8|rel32": ".Llabel" or address}, {"string": "text"}, a nested array, null, a label
+// definition ".Lname", or a macro "$name". Built in: $instr (the displaced instruction, relocated),
+// $bytes (its original bytes), $break and $BREAK (jump to the next instruction), $take (jump to the
+// branch's target), and the labels .Lbreak .Ltake .Linstr .Lconfig. Every other macro is looked up
+// in the site's MacroScope: first its metadata (more template language), then trampolines of that
+// name. Wherever a number stands, a string "0x.." may stand; in {"intN": ..} and {"relN": ..} also
+// the name of a macro whose metadata is a number, which is the cheapest way to give each site its
+// own value.
 
 #pragma once
 
@@ -59,13 +60,15 @@ struct TemplateSite {
 /// What a template becomes at one site, known before any address is.
 struct BodyShape {
   unsigned size = 0;  ///< exact bytes that encode() writes, omit_final_break taken into account
-  /// Bytes of the final $break, if it can be left out (TemplateSite::omit_final_break), else 0. It is 0
-  /// also when the break is dead and left out anyway, behind an $instr that never falls through.
+  /// Bytes of the final $break, if it can be left out (TemplateSite::omit_final_break), else 0. It
+  /// is 0 also when the break is dead and left out anyway, behind an $instr that never falls
+  /// through.
   unsigned final_break = 0;
   bool runs_instruction = false;  ///< contains $instr or $bytes: the original still takes place
   bool emulates_call = false;     ///< contains an $instr that is a call, done as push and jump
-  /// The last element is a jump out (or an $instr that never falls through): whatever stands behind the
-  /// body is not run into. False for templates that end with data, which is not known to be reached.
+  /// The last element is a jump out (or an $instr that never falls through): whatever stands behind
+  /// the body is not run into. False for templates that end with data, which is not known to be
+  /// reached.
   bool ends_closed = false;
 };
 
@@ -80,8 +83,8 @@ class Template {
   /// macro, recursion, doubly defined label, size over the cap), "cannot_relocate".
   [[nodiscard]] Result<BodyShape> measure(const TemplateSite& site) const;
 
-  /// Writes the body as it runs at `at`. Precondition: `out.size()` is measure()'s size for the same
-  /// site. Errors: those of measure, and "out_of_range" when a displacement does not fit.
+  /// Writes the body as it runs at `at`. Precondition: `out.size()` is measure()'s size for the
+  /// same site. Errors: those of measure, and "out_of_range" when a displacement does not fit.
   Result<void> encode(const TemplateSite& site, Vaddr at, std::span<std::uint8_t> out) const;
 
   /// Exactly ["$instr", "$break"]: the displaced instruction and nothing else.
@@ -98,14 +101,14 @@ class Template {
   static constexpr unsigned max_expansion = 32;
 
   enum class Op : std::uint8_t {
-    literal,     ///< bytes_[index, index + value)
-    number,      ///< size bytes of `value`
-    named_int,   ///< size bytes: the number that macro names_[index] stands for
-    rel_label,   ///< displacement of `size` bytes to label names_[index]
-    rel_address, ///< displacement to address `value`
-    rel_macro,   ///< displacement to the address that macro names_[index] stands for
-    label,       ///< defines names_[index] here
-    macro,       ///< expands names_[index]
+    literal,      ///< bytes_[index, index + value)
+    number,       ///< size bytes of `value`
+    named_int,    ///< size bytes: the number that macro names_[index] stands for
+    rel_label,    ///< displacement of `size` bytes to label names_[index]
+    rel_address,  ///< displacement to address `value`
+    rel_macro,    ///< displacement to the address that macro names_[index] stands for
+    label,        ///< defines names_[index] here
+    macro,        ///< expands names_[index]
     instr,
     bytes,
     jump_next,   ///< $break, $BREAK

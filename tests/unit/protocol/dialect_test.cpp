@@ -90,7 +90,8 @@ TEST_CASE("messages may span lines or share one") {
   CHECK(log.value()[0]["params"]["filename"] == "a}{");
 }
 
-TEST_CASE("options: tactics are switched, values may be elements of their own, the rest is ignored") {
+TEST_CASE(
+    "options: tactics are switched, values may be elements of their own, the rest is ignored") {
   std::map<std::string, bool> tactics;
   const auto first =
       translate_options({"-Oorder=true", "--tactic-T3=false", "--mem-lb", "0x1000", "--batch"},
@@ -108,9 +109,10 @@ TEST_CASE("options: tactics are switched, values may be elements of their own, t
 }
 
 TEST_CASE("reservations keep their template and the fields of later work") {
-  const auto log = translate(R"({"method":"reserve","params":{"address":"0x200000","length":"0x1000",
+  const auto log =
+      translate(R"({"method":"reserve","params":{"address":"0x200000","length":"0x1000",
       "init":"0x200010"}} {"method":"reserve","params":{"address":23687168,"bytes":[127,{"string":"E"},]}})")
-                       .value();
+          .value();
   CHECK(log[0]["params"] == Json::parse(R"({"address": "0x200000", "length": 4096,
       "init": "0x200010", "protection": "r-x"})"));
 }

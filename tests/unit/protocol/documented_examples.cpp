@@ -1,5 +1,5 @@
-// PROTOCOL.md is read and believed: every example in it must be a message that our own code accepts, and
-// every method must have one.
+// PROTOCOL.md is read and believed: every example in it must be a message that our own code
+// accepts, and every method must have one.
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -47,8 +47,8 @@ TEST_CASE("documented examples are valid, and every method has one") {
   document<EmitRequest, Statistics>(requests, replies, "emit");
   document<ResultsRequest, ResultsReply>(requests, replies, "results");
   document<ExplainRequest, ExplainReply>(requests, replies, "explain");
-  const std::set<std::string> without_struct = {"plan", "stats", "cancel", "shutdown",
-                                                "instruction", "patch"};
+  const std::set<std::string> without_struct = {"plan",     "stats",       "cancel",
+                                                "shutdown", "instruction", "patch"};
   for (const auto& method : without_struct)
     requests.bind_plain(method, [] { return Result<void>(success()); });
   for (const auto* method : {"plan", "stats"})
@@ -92,9 +92,8 @@ TEST_CASE("documented examples are valid, and every method has one") {
              reply["error"]["code"] == rpc_code::unknown_method));  // replies without content
     }
   }
-  for (const auto* each :
-       {"initialize", "binary", "options", "trampoline", "instructions", "instruction", "padding",
-        "patches", "patch", "reserve", "counters", "plan", "emit", "stats", "results", "explain",
-        "cancel", "shutdown"})
+  for (const auto* each : {"initialize", "binary", "options", "trampoline", "instructions",
+                           "instruction", "padding", "patches", "patch", "reserve", "counters",
+                           "plan", "emit", "stats", "results", "explain", "cancel", "shutdown"})
     CHECK(seen.count(each) == 1);
 }

@@ -94,7 +94,8 @@ TEST_CASE("trampoline round-trips and keeps its code as it is") {
 }
 
 TEST_CASE("instructions round-trip") {
-  const auto m = round_trip<InstructionsRequest>(R"({"address": "0x401000", "lengths": [1, 15, 3]})");
+  const auto m =
+      round_trip<InstructionsRequest>(R"({"address": "0x401000", "lengths": [1, 15, 3]})");
   CHECK(m.address == Vaddr{0x401000});
   CHECK(m.lengths == std::vector<std::uint8_t>{1, 15, 3});
   CHECK(round_trip<InstructionsRequest>(R"({"address": 4096, "lengths": []})").address ==
@@ -117,7 +118,8 @@ TEST_CASE("instructions round-trip") {
 
 TEST_CASE("padding round-trips") {
   const auto m = round_trip<PaddingRequest>(R"({"ranges": [["0x10", "0x20"], ["0x30", 64]]})");
-  CHECK(m.ranges == std::vector<AddressRange>{{Vaddr{0x10}, Vaddr{0x20}}, {Vaddr{0x30}, Vaddr{64}}});
+  CHECK(m.ranges ==
+        std::vector<AddressRange>{{Vaddr{0x10}, Vaddr{0x20}}, {Vaddr{0x30}, Vaddr{64}}});
   CHECK(fault<PaddingRequest>("{}") == "/params");
   CHECK(fault<PaddingRequest>(R"({"ranges": [["0x10", "0x20"], ["0x20", "0x20"]]})") ==
         "/params/ranges/1");
@@ -175,8 +177,9 @@ TEST_CASE("reserve round-trips") {
       R"({"address": "0x200000", "length": 65536, "protection": "r-x", "init": "0x200010"})");
   CHECK(m.address == Vaddr{0x200000});
   CHECK(m.raw["init"] == "0x200010");
-  CHECK(round_trip<ReserveRequest>(R"({"bytes": "7f454c46"})").bytes == "\x7f"
-                                                                          "ELF");
+  CHECK(round_trip<ReserveRequest>(R"({"bytes": "7f454c46"})").bytes ==
+        "\x7f"
+        "ELF");
   CHECK(round_trip<ReserveRequest>(R"({"bytes": [127, {"string": "ELF"}]})").raw["bytes"].size() ==
         2);
   CHECK(round_trip<ReserveReply>(R"({"address": "-0x1000"})").address == Vaddr{0 - 0x1000ull});

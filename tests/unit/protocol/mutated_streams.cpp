@@ -1,5 +1,6 @@
-// Streams that somebody, or something, has damaged: whatever comes in, every message is either served or
-// answered with an error that has a kind, and nothing crashes. Run under the sanitizers as well.
+// Streams that somebody, or something, has damaged: whatever comes in, every message is either
+// served or answered with an error that has a kind, and nothing crashes. Run under the sanitizers
+// as well.
 
 #include <unistd.h>
 
@@ -61,19 +62,36 @@ Dispatcher echo() {
 }
 
 std::string damaged(std::string text, std::mt19937& random) {
-  static const std::string pieces[] = {
-      "\"", "{", "}", "[", "]", ",", ":", "null", "true", "-1", "1e99", "18446744073709551616",
-      "0.5", "\\u0000", "\\ud800", "\n", "\xff", "\"0x\"", "\"-0x1\"", "[[[[[[[[", std::string(200, '['),
-      "\"$\"", "\"method\":", "\"params\":5,", "{}", "[]"};
-  const auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
+  static const std::string pieces[] = {"\"",       "{",           "}",
+                                       "[",        "]",           ",",
+                                       ":",        "null",        "true",
+                                       "-1",       "1e99",        "18446744073709551616",
+                                       "0.5",      "\\u0000",     "\\ud800",
+                                       "\n",       "\xff",        "\"0x\"",
+                                       "\"-0x1\"", "[[[[[[[[",    std::string(200, '['),
+                                       "\"$\"",    "\"method\":", "\"params\":5,",
+                                       "{}",       "[]"};
+  const auto pick = [&](std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+  };
   for (std::size_t changes = 1 + pick(4); changes > 0 && !text.empty(); --changes) {
     const auto at = pick(text.size());
     switch (pick(5)) {
-      case 0: text[at] = static_cast<char>(pick(256)); break;
-      case 1: text.erase(at, 1 + pick(12)); break;
-      case 2: text.insert(at, pieces[pick(std::size(pieces))]); break;
-      case 3: text.insert(at, text.substr(pick(text.size()), pick(80))); break;
-      default: text.resize(pick(2) ? at : text.size()); break;
+      case 0:
+        text[at] = static_cast<char>(pick(256));
+        break;
+      case 1:
+        text.erase(at, 1 + pick(12));
+        break;
+      case 2:
+        text.insert(at, pieces[pick(std::size(pieces))]);
+        break;
+      case 3:
+        text.insert(at, text.substr(pick(text.size()), pick(80)));
+        break;
+      default:
+        text.resize(pick(2) ? at : text.size());
+        break;
     }
   }
   return text;
@@ -111,8 +129,8 @@ TEST_CASE("2,000 damaged strict streams: each message is served or refused") {
       }
       if (!line.value()) break;
       auto message = parse_json(*line.value());
-      const auto reply = message ? dispatcher.serve(message.value())
-                                 : make_error_reply(nullptr, message.error());
+      const auto reply =
+          message ? dispatcher.serve(message.value()) : make_error_reply(nullptr, message.error());
       if (!reply) continue;
       check_reply(*reply);
       REQUIRE(dump_json(*reply).find('\n') == std::string::npos);

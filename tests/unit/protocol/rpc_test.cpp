@@ -12,9 +12,8 @@ namespace {
 
 Dispatcher calculator() {
   Dispatcher d;
-  d.bind<ResultsRequest>("count", [](const ResultsRequest& r) -> Result<Json> {
-    return Json(r.count);
-  });
+  d.bind<ResultsRequest>("count",
+                         [](const ResultsRequest& r) -> Result<Json> { return Json(r.count); });
   d.bind<BinaryRequest>("binary", [](const BinaryRequest& r) -> Result<BinaryReply> {
     if (r.filename == "none")
       return Error{"unreadable", "none: no such file", "/params/filename", Vaddr{0x1234}};
@@ -50,8 +49,8 @@ TEST_CASE("a notification gets none, whatever becomes of it") {
 
 TEST_CASE("errors carry code, kind, place and address") {
   const auto d = calculator();
-  const auto application =
-      serve(d, R"({"jsonrpc": "2.0", "id": 1, "method": "binary", "params": {"filename": "none"}})");
+  const auto application = serve(
+      d, R"({"jsonrpc": "2.0", "id": 1, "method": "binary", "params": {"filename": "none"}})");
   CHECK(application["error"]["code"] == rpc_code::application);
   CHECK(application["error"]["message"] == "none: no such file");
   CHECK(application["error"]["data"] ==
@@ -153,9 +152,8 @@ TEST_CASE("a client calls, posts, notifies and hears notifications") {
   Connection connection;
   auto& client = *connection.client;
   unsigned heard = 0;
-  client.on_notification([&](const std::string& method, const Json&) {
-    heard += method == "progress";
-  });
+  client.on_notification(
+      [&](const std::string& method, const Json&) { heard += method == "progress"; });
   CHECK(client.call("count", {{"count", 3}}).value() == 3);
   CHECK(client.call_as<BinaryReply>("binary", BinaryRequest{"x", ""}).value().kind == "pie");
   for (int i = 0; i < 1000; ++i) REQUIRE(client.post("nothing"));

@@ -1,5 +1,5 @@
-// Damaged requests against a real session on a small file: the service must answer or refuse each of
-// them and come to its end. What a client sends is never a reason to crash.
+// Damaged requests against a real session on a small file: the service must answer or refuse each
+// of them and come to its end. What a client sends is never a reason to crash.
 
 #include <elf.h>
 #include <fcntl.h>
@@ -21,7 +21,10 @@ namespace {
 std::string tiny_program() {
   std::string file(0x180, '\0');
   Elf64_Ehdr header{};
-  std::memcpy(header.e_ident, "\x7f" "ELF\x02\x01\x01", 7);
+  std::memcpy(header.e_ident,
+              "\x7f"
+              "ELF\x02\x01\x01",
+              7);
   header.e_type = ET_EXEC;
   header.e_machine = EM_X86_64;
   header.e_version = 1;
@@ -37,13 +40,13 @@ std::string tiny_program() {
   segment.p_filesz = segment.p_memsz = file.size();
   segment.p_align = 0x1000;
   const unsigned char code[] = {
-      0xb8, 0x3c, 0, 0, 0,                    // 100 mov eax, 60
-      0x31, 0xff,                             // 105 xor edi, edi
-      0xeb, 0x00,                             // 107 jmp 109
+      0xb8, 0x3c, 0,    0,    0,                 // 100 mov eax, 60
+      0x31, 0xff,                                // 105 xor edi, edi
+      0xeb, 0x00,                                // 107 jmp 109
       0x48, 0x8b, 0x05, 0xf0, 0xfe, 0xff, 0xff,  // 109 mov rax, [400000]
-      0xe8, 0x02, 0, 0, 0,                    // 110 call 117
-      0x0f, 0x05,                             // 115 syscall
-      0xc3,                                   // 117 ret
+      0xe8, 0x02, 0,    0,    0,                 // 110 call 117
+      0x0f, 0x05,                                // 115 syscall
+      0xc3,                                      // 117 ret
   };
   std::memcpy(file.data(), &header, sizeof header);
   std::memcpy(file.data() + 64, &segment, sizeof segment);
@@ -53,7 +56,8 @@ std::string tiny_program() {
 
 std::string stream_for(const std::string& path) {
   return R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol_version":1}}
-{"jsonrpc":"2.0","id":2,"method":"binary","params":{"filename":")" + path + R"("}}
+{"jsonrpc":"2.0","id":2,"method":"binary","params":{"filename":")" +
+         path + R"("}}
 {"jsonrpc":"2.0","id":3,"method":"options","params":{"tactics":["B1","B2","T1","T2","T3","B0"],"max_mappings":100,"traps":true,"jobs":1}}
 {"jsonrpc":"2.0","id":4,"method":"trampoline","params":{"name":"$t","template":[72,255,5,{"rel32":"$n"},"$instr","$break"]}}
 {"jsonrpc":"2.0","id":5,"method":"instructions","params":{"address":"0x400100","lengths":[5,2,2,7,5,2,1]}}
@@ -74,9 +78,20 @@ std::string damaged(std::string text, std::mt19937& random) {
   const auto pick = [&](std::size_t n) {
     return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
   };
-  static const std::string values[] = {"0", "1", "15", "-1", "4194304", "\"0x400118\"", "\"$t\"",
-                                       "\"0x3fffff\"", "\"0x7fffffff\"", "\"-0x1000\"", "[]",
-                                       "\"0x40017f\"", "\"0x400180\"", "\"0x7ffffffffffffff\""};
+  static const std::string values[] = {"0",
+                                       "1",
+                                       "15",
+                                       "-1",
+                                       "4194304",
+                                       "\"0x400118\"",
+                                       "\"$t\"",
+                                       "\"0x3fffff\"",
+                                       "\"0x7fffffff\"",
+                                       "\"-0x1000\"",
+                                       "[]",
+                                       "\"0x40017f\"",
+                                       "\"0x400180\"",
+                                       "\"0x7ffffffffffffff\""};
   for (std::size_t changes = 1 + pick(3); changes > 0; --changes) {
     auto at = pick(text.size());
     if (pick(4) == 0) {
@@ -87,7 +102,10 @@ std::string damaged(std::string text, std::mt19937& random) {
       const auto begin = text.rfind('\n', at) + 1, end = text.find('\n', at);
       if (end == std::string::npos) continue;
       const auto line = text.substr(begin, end + 1 - begin);
-      if (pick(2)) text.insert(begin, line); else text.erase(begin, line.size());
+      if (pick(2))
+        text.insert(begin, line);
+      else
+        text.erase(begin, line.size());
       if (text.empty()) return "\n";
       continue;
     }
@@ -110,8 +128,8 @@ TEST_CASE("damaged sessions come to their end") {
   const unsigned seed = 20240613;
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("punster-damaged-" + std::to_string(getpid()));
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("punster-damaged-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
   const auto program = folder / "tiny", requests = folder / "requests";
   std::ofstream(program, std::ios::binary) << tiny_program();

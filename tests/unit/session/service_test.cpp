@@ -2,7 +2,7 @@
 
 #include "backend/session/service.h"
 
-#include <sys/socket.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -15,8 +15,12 @@ using namespace punster;
 
 namespace {
 
+// What the service logs for its operator would only clutter the tests' output.
+[[maybe_unused]] const bool quiet = (spdlog::set_level(spdlog::level::off), true);
+
 constexpr char hello[] =
-    R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol_version":1}})" "\n";
+    R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol_version":1}})"
+    "\n";
 
 /// A service on a thread, and the client's ends of its streams.
 struct Served {
@@ -92,7 +96,8 @@ TEST_CASE("initialize opens the strict language, and the end of the stream close
 }
 
 TEST_CASE("a newer client is answered with our version, an impossible one refused") {
-  for (const auto& [asked, expected] : {std::pair{7, "fine"}, std::pair{0, "unsupported_version"}}) {
+  for (const auto& [asked, expected] :
+       {std::pair{7, "fine"}, std::pair{0, "unsupported_version"}}) {
     Served served;
     served.put(request(1, "initialize", {{"protocol_version", asked}}));
     served.finish();
@@ -119,7 +124,8 @@ TEST_CASE("cancel hits the jobs sent before it and none sent later") {
   std::string text;
   for (int id = 2; id < 5; ++id) text += request(id, "binary", {{"filename", "/proc/self/exe"}});
   for (int id = 5; id < 8; ++id) text += request(id, "plan");
-  served.put(text + R"({"jsonrpc":"2.0","id":99,"method":"cancel"})" "\n");
+  served.put(text + R"({"jsonrpc":"2.0","id":99,"method":"cancel"})"
+                    "\n");
   usleep(50000);
   served.put(request(8, "plan"));
   served.finish();
@@ -155,7 +161,9 @@ TEST_CASE("a client that vanishes ends the service") {
 
 TEST_CASE("without initialize the dialect is spoken: no replies, the status tells") {
   Served good;
-  good.put("{\"method\":\"binary\",\"params\":{\"filename\":\"/proc/self/exe\",\"mode\":\"elf.exe\",},}\n");
+  good.put(
+      "{\"method\":\"binary\",\"params\":{\"filename\":\"/proc/self/"
+      "exe\",\"mode\":\"elf.exe\",},}\n");
   CHECK(good.finish() == ServiceEnd::done);
   CHECK(good.replies().empty());
 }
@@ -165,7 +173,8 @@ TEST_CASE("single instructions and patches are batches of one, metadata and all"
   served.put(hello + request(2, "instruction", {{"address", "0x1000"}, {"length", 16}}) +
              request(3, "patch", {{"address", "0x1000"}}) +
              request(4, "patch", {{"address", "0x1000"}, {"trampoline", "$t"}, {"metadata", 5}}) +
-             request(5, "patch", {{"address", "0x1000"}, {"trampoline", "$t"}, {"metadata", {{"$a", 5}}}}) +
+             request(5, "patch",
+                     {{"address", "0x1000"}, {"trampoline", "$t"}, {"metadata", {{"$a", 5}}}}) +
              request(6, "reserve", {{"bytes", {1, "$instr"}}}));
   served.finish();
   const auto replies = served.replies();

@@ -22,8 +22,8 @@ struct Scope : MacroScope {
     return found == templates.end() ? nullptr : &found->second;
   }
   void define(const std::string& name, const char* code) {
-    templates.insert_or_assign(
-        name, Template::compile(nlohmann::json::parse(code), "/template").value());
+    templates.insert_or_assign(name,
+                               Template::compile(nlohmann::json::parse(code), "/template").value());
   }
 };
 

@@ -36,8 +36,7 @@ TEST_CASE("strings are their bytes, without an end mark") {
 
 TEST_CASE("a label is where it is defined, before or after its use") {
   const Site site({0x90});
-  CHECK(site.text(R"([235, {"rel8": ".Lend"}, 144, ".Lend", 195])") ==
-        "jmp 0x700003; nop; ret");
+  CHECK(site.text(R"([235, {"rel8": ".Lend"}, 144, ".Lend", 195])") == "jmp 0x700003; nop; ret");
   CHECK(site.text(R"([".Lloop", 144, 233, {"rel32": ".Lloop"}])") == "nop; jmp 0x700000");
   CHECK(site.text(R"([72, 141, 53, {"rel32": ".Ltext"}, 195, ".Ltext"])") ==
         "lea rsi, [0x700008]; ret");

@@ -45,14 +45,15 @@ TEST_CASE("trampolines contain trampolines, and metadata comes first") {
 
 TEST_CASE("the print trampoline that e9tool sends") {
   Site site({0x74, 0x10});
-  site.scope.define("$print", R"([72,141,164,36,{"int32":-16384},87,72,141,53,{"rel32":".Lasm@print"},
+  site.scope.define("$print",
+                    R"([72,141,164,36,{"int32":-16384},87,72,141,53,{"rel32":".Lasm@print"},
       186,"$ASM_LEN@print",15,5,95,72,141,164,36,{"int32":16384}])");
   site.scope.values["$DATA@print"] = json::parse(R"([".Lasm@print",{"string":"\u0090"}])");
   site.scope.values["$ASM_LEN@print"] = json::parse(R"([{"int32":11}])");
   CHECK(site.text(R"([".Ltrampoline","$print","$instr","$BREAK"])") ==
         "error bad_template /template/9/rel32");  // the data is missing
-  CHECK(site.text(R"([".Ltrampoline","$print","$instr","$BREAK","$DATA@print"])").find(
-            "lea rsi, [0x70002b]; mov edx, 0xb; syscall; pop rdi") != std::string::npos);
+  CHECK(site.text(R"([".Ltrampoline","$print","$instr","$BREAK","$DATA@print"])")
+            .find("lea rsi, [0x70002b]; mov edx, 0xb; syscall; pop rdi") != std::string::npos);
 }
 
 TEST_CASE("an unknown macro is named with its place and the site's address") {
