@@ -7,19 +7,10 @@
 
 #include "frontend/decode/decoder.h"
 
-#include <Zydis/Zydis.h>
+#include "frontend/decode/zydis_decoding.h"
 
 namespace punster {
 namespace {
-
-const ZydisDecoder& decoder() {
-  static const ZydisDecoder instance = [] {
-    ZydisDecoder d;
-    ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    return d;
-  }();
-  return instance;
-}
 
 // Groups: opcodes whose ModRM.reg selects the instruction.
 bool is_group(const ZydisDecodedInstruction& insn) {
@@ -220,9 +211,7 @@ const char* to_string(FlowKind kind) {
 FlowInfo decode_flow(std::span<const std::uint8_t> bytes, Vaddr address) {
   FlowInfo info;
   ZydisDecodedInstruction insn;
-  ZydisDecoderContext context;
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder(), &context, bytes.data(), bytes.size(),
-                                                  &insn)))
+  if (!zydis::decode(bytes, insn))
     return info;
   info.kind = kind_of(insn);
   info.length = insn.length;
@@ -249,8 +238,7 @@ FlowInfo decode_flow(std::span<const std::uint8_t> bytes, Vaddr address) {
 std::optional<OperandInfo> decode_operands(std::span<const std::uint8_t> bytes, Vaddr address) {
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &insn, operands)))
+  if (!zydis::decode(bytes, insn, operands))
     return std::nullopt;
   OperandInfo info;
   info.verb = verb_of(insn.mnemonic);
@@ -294,8 +282,7 @@ std::string format(std::span<const std::uint8_t> bytes, Vaddr address, Syntax sy
   static const Formatters formatters;
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &insn, operands)))
+  if (!zydis::decode(bytes, insn, operands))
     return "(bad)";
   char text[256];
   const ZydisFormatter& formatter = syntax == Syntax::att ? formatters.att : formatters.intel;

@@ -184,8 +184,7 @@ std::optional<JumpTable> JumpTableReader::read(const Spot& jump) {
     table.targets.push_back(target);
   }
   std::ranges::sort(table.targets);
-  const auto repeated = std::ranges::unique(table.targets);
-  table.targets.erase(repeated.begin(), repeated.end());
+  table.targets.erase(std::unique(table.targets.begin(), table.targets.end()), table.targets.end());
   return table;
 }
 

@@ -78,8 +78,7 @@ class Collector {
 
   std::vector<Vaddr> finish() && {
     std::ranges::sort(targets_);
-    const auto repeated = std::ranges::unique(targets_);
-    targets_.erase(repeated.begin(), repeated.end());
+    targets_.erase(std::unique(targets_.begin(), targets_.end()), targets_.end());
     return std::move(targets_);
   }
 

@@ -1,6 +1,7 @@
 #include "frontend/image/symbol_table.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace punster {
 namespace {
@@ -98,9 +99,9 @@ std::vector<Symbol> read_symbols(ByteView file, const ElfTables& tables,
     return std::tie(s.address, s.name, s.size, s.function, s.object);
   };
   std::ranges::sort(symbols, [&](const Symbol& a, const Symbol& b) { return key(a) < key(b); });
-  const auto repeated = std::ranges::unique(
-      symbols, [&](const Symbol& a, const Symbol& b) { return key(a) == key(b); });
-  symbols.erase(repeated.begin(), repeated.end());
+  const auto end = std::unique(symbols.begin(), symbols.end(),
+                               [&](const Symbol& a, const Symbol& b) { return key(a) == key(b); });
+  symbols.erase(end, symbols.end());
   return symbols;
 }
 

@@ -7,8 +7,22 @@
 // nobody refers to need to be overwhelmingly code.
 //
 // False code is the worst failure of a rewriter: it corrupts constants, silently. Hence all or nothing:
-// one bad path rejects the whole trial. Measured here without the help of unwind entries, against
-// the result with them, and on hand-written tables: see the tests and README.
+// one bad path rejects the whole trial.
+//
+// Measured by withholding the unwind entries and comparing with the map that has them (Debian 12's
+// binaries; fill between functions, which then looks like the continuation of a last call, not counted):
+//
+//              instructions found     false ones
+//     ls             95.5 %               0
+//     bash           96.4 %               0
+//     git            97.5 %               0
+//     python3.11     91.4 %               0
+//     gdb            96.1 %               0
+//     libc.so.6      96.3 %               0
+//     libcrypto      96.4 %               0
+//
+// libx265, whose 2.4 million instructions of hand-written vector code have no unwind entries at all,
+// gets from 18 % to 98.8 % of its .text this way.
 
 #include "frontend/image/trial.h"
 

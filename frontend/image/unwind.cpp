@@ -132,8 +132,11 @@ class FrameReader {
 
   std::vector<UnwindEntry> finish() && {
     std::ranges::sort(entries_, {}, &UnwindEntry::range);
-    const auto repeated = std::ranges::unique(entries_, {}, &UnwindEntry::range);
-    entries_.erase(repeated.begin(), repeated.end());
+    const auto end =
+        std::unique(entries_.begin(), entries_.end(), [](const UnwindEntry& a, const UnwindEntry& b) {
+          return a.range == b.range;
+        });
+    entries_.erase(end, entries_.end());
     return std::move(entries_);
   }
 
@@ -231,8 +234,7 @@ class FrameReader {
     if (!c.ok())
       return;  // not an LSDA of this layout: better no pads than wrong ones
     std::ranges::sort(pads);
-    const auto repeated = std::ranges::unique(pads);
-    pads.erase(repeated.begin(), repeated.end());
+    pads.erase(std::unique(pads.begin(), pads.end()), pads.end());
     entry.landing_pads = std::move(pads);
   }
 
