@@ -42,13 +42,20 @@ void PageStore::put(std::int64_t address, std::span<const std::uint8_t> bytes) {
 
 class PageSharing {
  public:
-  PageSharing(const PageStore& store, std::int64_t join_distance) : store_(store) {
+  using Taken = std::span<const std::pair<std::int64_t, std::int64_t>>;
+
+  PageSharing(const PageStore& store, std::int64_t join_distance, Taken taken) : store_(store) {
+    auto is_taken = [&](std::int64_t lo, std::int64_t hi) {
+      return std::any_of(taken.begin(), taken.end(),
+                         [&](const auto& range) { return lo < range.second && range.first < hi; });
+    };
     std::vector<std::int64_t> numbers;
     numbers.reserve(store.index_.size());
     for (const auto& [number, index] : store.index_) numbers.push_back(number);
     std::sort(numbers.begin(), numbers.end());
     for (const auto number : numbers) {
-      if (!runs_.empty() && number - runs_.back().last <= join_distance)
+      if (!runs_.empty() && number - runs_.back().last <= join_distance &&
+          !is_taken((runs_.back().last + 1) << 12, number << 12))
         runs_.back().last = number;
       else
         runs_.push_back({number, number});
@@ -137,8 +144,10 @@ class PageSharing {
   SharedPages out_;
 };
 
-SharedPages PageStore::share(std::int64_t join_distance) const {
-  return PageSharing(*this, join_distance).share();
+SharedPages PageStore::share(
+    std::int64_t join_distance,
+    std::span<const std::pair<std::int64_t, std::int64_t>> taken) const {
+  return PageSharing(*this, join_distance, taken).share();
 }
 
 namespace {

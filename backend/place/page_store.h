@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "backend/emit/emit.h"
@@ -26,9 +27,12 @@ class PageStore {
   /// Every byte may be put once: putting an address twice asserts.
   void put(std::int64_t address, std::span<const std::uint8_t> bytes);
 
-  /// Joins runs of pages that lie at most `join_distance` apart with fillers, then lets pages that stand
-  /// alone share a file page with others whose used bytes are disjoint. O(p log p) for p pages.
-  [[nodiscard]] SharedPages share(std::int64_t join_distance) const;
+  /// Joins runs of pages that lie at most `join_distance` apart with fillers, then lays runs over each
+  /// other in the file where their used bytes are disjoint. No filler stands in one of `taken` (half-open
+  /// ranges of signed addresses: the image, mapped files). O(p log p) for p pages.
+  [[nodiscard]] SharedPages share(
+      std::int64_t join_distance,
+      std::span<const std::pair<std::int64_t, std::int64_t>> taken = {}) const;
 
   [[nodiscard]] std::size_t page_count() const { return pages_.size(); }
 

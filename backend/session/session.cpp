@@ -48,6 +48,19 @@ std::vector<TargetRange> without(const std::vector<TargetRange>& ranges, std::in
   return out;
 }
 
+}  // namespace
+
+std::int64_t first_body_address(const Footprint& room) {
+  std::optional<std::int64_t> first;
+  for (const auto& range : room.free)
+    if (const auto lo = signed_address(range.lo);
+        lo >= signed_address(room.header_table.hi) && (!first || lo < *first))
+      first = lo;
+  return first.value_or(signed_address(room.header_table.hi));
+}
+
+namespace {
+
 std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
   const auto text = parse_hex_bytes(hex).value();
   return {text.begin(), text.end()};
@@ -106,7 +119,7 @@ Result<void> Session::State::rewrite_in_memory() {
 Result<std::vector<TargetRange>> Session::State::room_for_stubs(const Bodies& bodies) const {
   auto free = signed_ranges(room->free);
   const TargetRange claims[] = {
-      {signed_address(room->header_table.hi), bodies.site_room().hi}, bodies.evicted_room()};
+      {first_body_address(*room), bodies.site_room().hi}, bodies.evicted_room()};
   for (const auto& claim : claims) {
     if (std::none_of(free.begin(), free.end(), [&](const TargetRange& range) {
           return range.lo <= claim.lo && claim.hi <= range.hi;
@@ -164,7 +177,12 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   for (const auto& data : reserved) store.put(data.address, data.bytes);
   statistics.seconds_place = seconds_since(start);
   say("share", 0, store.page_count());
-  SharedPages shared = store.share(arena_join_distance);
+  std::vector<std::pair<std::int64_t, std::int64_t>> taken = {
+      {signed_address(room->image.lo), first_body_address(*room)}};
+  if (counter_region)
+    taken.emplace_back(signed_address(counter_region->address),
+                       signed_address(counter_region->address + counter_region->size));
+  SharedPages shared = store.share(arena_join_distance, taken);
   const auto regions = code_regions(*input, true);
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],
@@ -263,7 +281,7 @@ Result<BinaryReply> Session::open(const BinaryRequest& request) {
                         "a shared object; leave \"mode\" out",
                     "/params/mode");
   BinaryReply reply{to_string(view.kind()), ""};
-  state_->next_reserved = signed_address(room.header_table.hi);
+  state_->next_reserved = first_body_address(room);
   state_->input = std::move(view);
   state_->room = std::move(room);
   state_->planned.reset();

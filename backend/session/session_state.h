@@ -75,4 +75,7 @@ struct Session::State {
   return static_cast<std::int64_t>(a.value);
 }
 
+/// Where bodies begin: the lowest free address above the image and what emit puts there.
+[[nodiscard]] std::int64_t first_body_address(const Footprint& room);
+
 }  // namespace punster

@@ -30,6 +30,7 @@
 #include <map>
 
 #include "backend/solve/placement.h"
+#include "backend/solve/verdicts.h"
 
 namespace punster {
 namespace {
@@ -61,6 +62,14 @@ class Solver {
 
  private:
   void decide(InsnIndex i, std::size_t done) {
+    if (!std::binary_search(traced_.begin(), traced_.end(), i)) return choose(i, done);
+    const Windows before(board_, i);
+    choose(i, done);
+    for (auto& verdict : tactic_verdicts(board_, i, before, shape_of(i), options_))
+      trace_.push_back(std::move(verdict));
+  }
+
+  void choose(InsnIndex i, std::size_t done) {
     // From here on nothing below i relies on any byte at or above it.
     if (try_cheap(i) || try_joint(i) || try_any_top(i)) return;
     const std::uint64_t share =
@@ -142,30 +151,8 @@ class Solver {
 
   bool note(InsnIndex i, const char* what, bool worked) {
     if (std::binary_search(traced_.begin(), traced_.end(), i))
-      trace_.push_back({i, what, worked ? "chosen" : why_not(i)});
+      trace_.push_back({i, "search", std::string(what) + (worked ? ": found" : ": none")});
     return worked;
-  }
-
-  /// What the windows of i look like right now, in words.
-  [[nodiscard]] std::string why_not(InsnIndex i) const {
-    std::string text;
-    for (unsigned k = 0; k < board_.length(i); ++k) {
-      const auto window = board_.window(i, k);
-      text += (k ? "; " : "") + std::to_string(k) + " prefixes: ";
-      if (!window) {
-        text += "the borrowed top byte leads outside of the address space";
-      } else {
-        text += std::to_string(window->free_bytes) + " free bytes from " + signed_hex(window->lo()) +
-                ", no suitable stub address";
-      }
-    }
-    return text;
-  }
-  static std::string signed_hex(std::int64_t a) {
-    char text[32];
-    std::snprintf(text, sizeof text, a < 0 ? "-0x%llx" : "0x%llx",
-                  static_cast<unsigned long long>(a < 0 ? -a : a));
-    return text;
   }
 
   Tactic shape_of(InsnIndex i) const {

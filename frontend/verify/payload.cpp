@@ -65,6 +65,12 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
         break;
       case Flow::far_call:
       case Flow::leaves:
+        // A payload that ends the program (exit) has ud2 behind its last system call: what stands behind
+        // must still be the displaced instruction.
+        if (decoded->length == 2 && code.size() >= 2 && code[0] == 0x0f && code[1] == 0x0b) {
+          reach(behind);
+          break;
+        }
         fault = "the instruction at " + to_hex(at) + " does not go on";
         break;
     }
