@@ -126,7 +126,7 @@ void Board::commit(const Edit& edit) {
   const Position s = start_[edit.insn];
   for (unsigned k = 0; k < edit.prefixes; ++k) {
     assert(bytes_.locks(s + k) == 0);
-    bytes_.write(s + k, prefix_byte);
+    bytes_.write(s + k, k == 0 ? edit.first_prefix : prefix_byte);
     bytes_.lock(s + k);
   }
   assert(bytes_.locks(s + edit.prefixes) == 0);
@@ -135,7 +135,7 @@ void Board::commit(const Edit& edit) {
     if (bytes_.free_padding(p)) means |= means_pad_in_padding;
   write_jump(s + edit.prefixes, edit.target);
   if (edit.stub) pages_.take(edit.target);
-  placed = {Shape::jump, edit.prefixes, means, edit.stub, edit.target, 0};
+  placed = {Shape::jump, edit.prefixes, edit.first_prefix, means, edit.stub, edit.target, 0};
 }
 
 void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bool stub,
@@ -152,7 +152,7 @@ void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bo
   bytes_.lock(s + 1);
   write_jump(pad, target);
   if (stub) pages_.take(target);
-  placed_[i] = {Shape::short_jump, 0, means, stub, target, pad};
+  placed_[i] = {Shape::short_jump, 0, 0, means, stub, target, pad};
 }
 
 void Board::commit_trap(InsnIndex i, std::uint8_t one_byte_opcode) {

@@ -27,6 +27,7 @@ enum class Shape : std::uint8_t { untouched, jump, short_jump, trap, replaced };
 struct Placement {
   Shape shape = Shape::untouched;
   std::uint8_t prefixes = 0;   ///< jump: k
+  std::uint8_t first_prefix = 0;  ///< jump with prefixes: the byte that the instruction begins with
   std::uint8_t means = 0;
   bool stub = false;           ///< `target` is a stub of ours (taken from the target pages)
   std::int64_t target = 0;     ///< jump: where it leads; short_jump: where the pad's jump leads
@@ -39,6 +40,9 @@ struct Edit {
   std::uint8_t prefixes = 0;
   bool stub = false;
   std::int64_t target = 0;
+  /// The first prefix. Others than prefix_byte are asked for by a site before, whose short jump takes
+  /// them for its rel8. 40 to 4f only right before E9.
+  std::uint8_t first_prefix = 0x2e;
 };
 
 class Board {

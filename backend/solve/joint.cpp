@@ -55,7 +55,7 @@ class Group {
     for (unsigned m = member_count_; m-- > 0;) {
       const auto& [insn, before] = members_[m];
       if (before.shape == Shape::untouched) continue;
-      board_.commit({insn, before.prefixes, before.stub, before.target});
+      board_.commit({insn, before.prefixes, before.stub, before.target, before.first_prefix});
       board_.add_means(insn, before.means);
     }
   }

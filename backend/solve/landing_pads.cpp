@@ -24,7 +24,7 @@ class PadSearch {
     const Position s = board_.start(i_);
     const auto& bytes = board_.bytes();
     if (board_.length(i_) == 1 && !bytes.free_padding(s + 1))
-      return try_pad(s + 2 + static_cast<std::int8_t>(bytes.value(s + 1)));
+      return try_pad(s + 2 + static_cast<std::int8_t>(bytes.value(s + 1))) || choose_with_follower();
     for (const auto opening : {Opening::none, Opening::adjoining, Opening::anywhere}) {
       opening_ = opening;
       for (int rel8 = 0; rel8 <= 127; ++rel8)
@@ -63,6 +63,58 @@ class PadSearch {
     if (part.free_bytes == 4) part = {part.end, 0, 3};
     return board_.pages().search(part, {}, opening_, 8, accept);
   }
+
+  /// The rel8 of a one-byte site is its follower's first byte: give the follower's jump the prefix that
+  /// leads to a pad. Nothing else of the follower may be relied upon yet.
+  bool choose_with_follower() {
+    const InsnIndex f = i_ + 1;
+    const Position s = board_.start(i_);
+    if (f >= board_.insn_count() || board_.start(f) != s + 1 || board_.length(f) < 2 ||
+        board_.placement(f).shape != Shape::jump || !board_.can_undo(f))
+      return false;
+    const Placement before = board_.placement(f);
+    board_.undo(f);
+    for (const std::uint8_t prefix : pad_prefixes) {
+      const Position pad = s + 2 + prefix;
+      if (pad + 5 >= board_.bytes().size() || dead_until(pad) == pad) continue;
+      if (place_follower(f, prefix)) {
+        if (try_pad(pad)) {
+          board_.add_means(i_, means_joint);
+          return true;
+        }
+        board_.undo(f);
+      }
+    }
+    board_.commit({f, before.prefixes, before.stub, before.target, before.first_prefix});
+    board_.add_means(f, before.means);
+    return false;
+  }
+
+  /// A jump at f that begins with `prefix`.
+  bool place_follower(InsnIndex f, std::uint8_t prefix) {
+    const auto body = board_.body_of(f);
+    const bool rex = prefix >= 0x40 && prefix <= 0x4f;
+    const unsigned most = rex ? 1 : std::min(board_.length(f) - 1, 3u);
+    for (unsigned k = 1; k <= most; ++k) {
+      auto window = board_.window(f, k);
+      if (!window) continue;
+      const auto commit = [&](std::int64_t target, bool stub) {
+        if (stub && !stub_reaches(target, *body)) return false;
+        board_.commit({f, static_cast<std::uint8_t>(k), stub, target, prefix});
+        return true;
+      };
+      if (window->lo() <= *body && *body < window->hi()) return commit(*body, false);
+      if (window->free_bytes == 4) *window = {window->end, 0, 3};
+      if (board_.pages().search(*window, {}, Opening::adjoining, 4,
+                                [&](std::int64_t target) { return commit(target, true); }))
+        return true;
+    }
+    return false;
+  }
+  // Redundant in front of E9 on every processor.
+  static constexpr std::uint8_t pad_prefixes[] = {0x2e, 0x3e, 0x26, 0x36, 0x64, 0x65, 0x40, 0x41,
+                                                  0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49,
+                                                  0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f};
 
   /// A neighbour of six bytes and more that nobody asked to patch: displaced, it leaves a tail.
   bool evict_for_pad() {
