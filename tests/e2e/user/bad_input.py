@@ -24,7 +24,7 @@ def variant(work, name, change):
 
 @covers("exit:1", "status:refused", "statistic:error")
 def not_an_elf_file(work):
-    for name, content in (("text", b"#!/bin/sh\necho no\n"), ("empty", b""), ("short", b"\x7fELF"),
+    for name, content in (("text", b"#!/bin/sh\necho no\n"), ("empty", b""), ("short", b"\x7fEL"),
                           ("zeros", bytes(4096))):
         (work / name).write_bytes(content)
         refused(work, work / name, kind="not_elf", says=name)
