@@ -1,4 +1,5 @@
-// The text of an instruction, by Zydis' formatter, in the two spellings that people grep for.
+// The text of an instruction, by Zydis' formatter. People bring regular expressions that they wrote
+// for e9tool, which uses the same formatter; so we set it up to print the same lines.
 
 #include <cassert>
 #include <cstring>
@@ -10,54 +11,24 @@ namespace punster {
 namespace {
 
 struct Formatters {
-  ZydisFormatter formatter;
-  ZydisFormatter sized;  // the same, always with the size of memory operands
+  ZydisFormatter att, intel;
 
-  explicit Formatters(ZydisFormatterStyle style) {
-    ZydisFormatterInit(&formatter, style);
-    // As objdump and e9tool write it: no leading zeros, and "0x2f10(%rip)" rather than its address.
-    for (const auto padding :
-         {ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_FORMATTER_PROP_ADDR_PADDING_RELATIVE,
-          ZYDIS_FORMATTER_PROP_DISP_PADDING, ZYDIS_FORMATTER_PROP_IMM_PADDING})
-      ZydisFormatterSetProperty(&formatter, padding, ZYDIS_PADDING_DISABLED);
-    ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_RIPREL, ZYAN_TRUE);
-    ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE);
-    sized = formatter;
-    ZydisFormatterSetProperty(&sized, ZYDIS_FORMATTER_PROP_FORCE_SIZE, ZYAN_TRUE);
+  Formatters() {
+    ZydisFormatterInit(&att, ZYDIS_FORMATTER_STYLE_ATT);
+    ZydisFormatterInit(&intel, ZYDIS_FORMATTER_STYLE_INTEL);
+    for (auto* formatter : {&att, &intel}) {
+      for (const auto padding :
+           {ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_FORMATTER_PROP_ADDR_PADDING_RELATIVE,
+            ZYDIS_FORMATTER_PROP_DISP_PADDING, ZYDIS_FORMATTER_PROP_IMM_PADDING})
+        ZydisFormatterSetProperty(formatter, padding, ZYDIS_PADDING_DISABLED);
+      // "0x2f10(%rip)" rather than the address that it leads to.
+      ZydisFormatterSetProperty(formatter, ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_RIPREL, ZYAN_TRUE);
+      ZydisFormatterSetProperty(formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE);
+      // Without it Zydis writes "inc (%rax)" for operands of all four sizes.
+      ZydisFormatterSetProperty(formatter, ZYDIS_FORMATTER_PROP_FORCE_SIZE, ZYAN_TRUE);
+    }
   }
 };
-
-const Formatters& formatters(Syntax syntax) {
-  static const Formatters att(ZYDIS_FORMATTER_STYLE_ATT), intel(ZYDIS_FORMATTER_STYLE_INTEL);
-  return syntax == Syntax::att ? att : intel;
-}
-
-// Zydis leaves the size out where a memory operand stands alone: "inc (%rax)" for all four of them.
-bool hides_size(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand* operands) {
-  if (insn.operand_count_visible != 1 || operands[0].type != ZYDIS_OPERAND_TYPE_MEMORY)
-    return false;
-  switch (insn.mnemonic) {
-    case ZYDIS_MNEMONIC_INC:
-    case ZYDIS_MNEMONIC_DEC:
-    case ZYDIS_MNEMONIC_NEG:
-    case ZYDIS_MNEMONIC_NOT:
-    case ZYDIS_MNEMONIC_MUL:
-    case ZYDIS_MNEMONIC_IMUL:
-    case ZYDIS_MNEMONIC_DIV:
-    case ZYDIS_MNEMONIC_IDIV:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Zydis puts a space behind the commas between operands, in both styles.
-std::size_t without_spaces_behind_commas(char* text, std::size_t length) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < length; ++i)
-    if (text[i] != ' ' || i == 0 || text[i - 1] != ',') text[kept++] = text[i];
-  return kept;
-}
 
 // AT&T marks the operand of an indirect jump or call: "jmp *%rax", "call *0x8(%rbx)". Zydis does
 // not.
@@ -80,20 +51,18 @@ std::size_t with_asterisk(char* text, std::size_t length) {
 std::string_view assembly(std::span<const std::uint8_t> bytes, Vaddr address, Syntax syntax,
                           std::span<char> buffer) {
   assert(buffer.size() >= 128);
-  const auto& styles = formatters(syntax);
+  static const Formatters formatters;
+  const auto& formatter = syntax == Syntax::att ? formatters.att : formatters.intel;
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   if (!zydis::decode(bytes, insn, operands)) return "(bad)";
-  const auto& formatter = hides_size(insn, operands) ? styles.sized : styles.formatter;
   if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &insn, operands,
                                                     insn.operand_count_visible, buffer.data(),
                                                     buffer.size() - 1, address.value, nullptr)))
     return "(bad)";
   std::size_t length = std::strlen(buffer.data());
-  if (syntax == Syntax::att) {
-    length = without_spaces_behind_commas(buffer.data(), length);
-    if (is_indirect_branch(insn, operands)) length = with_asterisk(buffer.data(), length);
-  }
+  if (syntax == Syntax::att && is_indirect_branch(insn, operands))
+    length = with_asterisk(buffer.data(), length);
   return {buffer.data(), length};
 }
 

@@ -91,9 +91,6 @@ EncodingParts encoding_of(const ZydisDecodedInstruction& insn,
 }
 
 Access access_of(const ZydisDecodedOperand& op) {
-  if (op.type == ZYDIS_OPERAND_TYPE_MEMORY && op.mem.type != ZYDIS_MEMOP_TYPE_MEM &&
-      op.mem.type != ZYDIS_MEMOP_TYPE_VSIB)
-    return Access::none;  // lea and the bound instructions compute an address
   const unsigned read = op.actions & ZYDIS_OPERAND_ACTION_MASK_READ ? 1 : 0;
   const unsigned write = op.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? 2 : 0;
   return static_cast<Access>(read | write);
@@ -103,6 +100,12 @@ Access access_of(const ZydisDecodedOperand& op) {
 Register segment_of(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand& op) {
   const bool named = insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT;
   return named ? from_zydis(op.mem.segment) : Register{};
+}
+
+// lea and the bound instructions compute an address, and nop ignores it; Zydis says that nop reads.
+bool is_accessed(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand& op) {
+  return insn.mnemonic != ZYDIS_MNEMONIC_NOP &&
+         (op.mem.type == ZYDIS_MEMOP_TYPE_MEM || op.mem.type == ZYDIS_MEMOP_TYPE_VSIB);
 }
 
 Operand operand_of(const ZydisDecodedInstruction& insn, const ZydisDecodedOperand& op, Vaddr end) {
@@ -116,6 +119,7 @@ Operand operand_of(const ZydisDecodedInstruction& insn, const ZydisDecodedOperan
       break;
     case ZYDIS_OPERAND_TYPE_MEMORY:
       o.type = OperandType::mem;
+      if (!is_accessed(insn, op)) o.access = Access::none;
       o.segment = segment_of(insn, op);
       o.base = from_zydis(op.mem.base);
       o.index = from_zydis(op.mem.index);

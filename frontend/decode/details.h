@@ -85,8 +85,9 @@ struct Details : InsnKind {
 /// classify(), which says what it really is.
 [[nodiscard]] bool may_transfer_control(std::span<const std::uint8_t> bytes);
 
-/// The assembly text; "(bad)" when there is no instruction. AT&T is written without a space behind
-/// commas, as objdump and e9tool do: "mov (%rax,%rbx,8),%rcx". Intel: "mov rcx, [rax+rbx*8]".
+/// The assembly text as e9tool prints it; "(bad)" when there is no instruction. AT&T:
+/// "movq 0x8(%rax,%rbx,8), %rcx", Intel: "mov rcx, qword ptr [rax+rbx*8+0x8]". The size of a memory
+/// operand is always written down.
 [[nodiscard]] std::string assembly(std::span<const std::uint8_t> bytes, Vaddr address,
                                    Syntax syntax = Syntax::att);
 /// The same into `buffer`, without allocating. Precondition: at least 128 bytes.

@@ -4,15 +4,14 @@ namespace punster {
 namespace {
 
 bool belongs(const Operand& operand, Family family) {
-  const bool written = operand.access == Access::write || operand.access == Access::read_write;
+  const auto access = static_cast<unsigned>(operand.access);
   switch (family) {
     case Family::op:
       return true;
     case Family::dst:
-      return written;
-    // An address that is only computed is a source too: lea 0x8(%rax),%rbx
+      return access & static_cast<unsigned>(Access::write);
     case Family::src:
-      return !written || operand.access == Access::read_write;
+      return access & static_cast<unsigned>(Access::read);
     case Family::reg:
       return operand.type == OperandType::reg;
     case Family::mem:
@@ -69,8 +68,12 @@ const Details* InstructionView::details() {
 const Operand* InstructionView::find(Family family, std::uint32_t index) {
   const Details* d = details();
   if (!d) return nullptr;
-  for (const Operand& operand : d->operands())
+  // In the order of the text: AT&T has sources first.
+  const auto all = d->operands();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Operand& operand = syntax_ == Syntax::att ? all[all.size() - 1 - i] : all[i];
     if (belongs(operand, family) && index-- == 0) return &operand;
+  }
   return nullptr;
 }
 

@@ -10,15 +10,38 @@ using namespace punster;
 
 namespace {
 
-const std::vector<std::string> words = {
-    "true", "false", "jmp", "jcc", "call", "asm", "mnemonic", "addr", "offset", "size", "section",
-    "symbol", "target", "reads", "writes", "regs", "op", "src", "dst", "reg", "mem", "imm", "op[0]",
-    "mem[0]", "reg[1]", ".base", ".index", ".type", ".access", ".size", ".disp", "rax", "eax", "rflags",
-    "nil", "r", "w", "rw", "-", "and", "or", "not", "in", "defined", "(", ")", "{", "}", "[", "]", ",",
-    "==", "!=", "=", "<", "<=", ">", ">=", "=~", "!~", "!", "&&", "||", "+", "*", "/", "%", "&", "|",
-    "^", "~", "<<", ">>", "0", "1", "0x1000", "-1", "0xffffffffffffffff", "\"nop\"", "'x'", "/nop/",
-    "/[a-z]+ .*/", "/(a|b)*/", "I[1].", "I[-1].", "bytes[0]", "mem64<(%rax)>", "mem8<", "&main", ".text",
-    "\"", "/", "\\", "foo", "0x", "12x"};
+const std::vector<std::string> words = {"true",        "false",    "jmp",
+                                        "jcc",         "call",     "asm",
+                                        "mnemonic",    "addr",     "offset",
+                                        "size",        "section",  "symbol",
+                                        "target",      "reads",    "writes",
+                                        "regs",        "op",       "src",
+                                        "dst",         "reg",      "mem",
+                                        "imm",         "op[0]",    "mem[0]",
+                                        "reg[1]",      ".base",    ".index",
+                                        ".type",       ".access",  ".size",
+                                        ".disp",       "rax",      "eax",
+                                        "rflags",      "nil",      "r",
+                                        "w",           "rw",       "-",
+                                        "and",         "or",       "not",
+                                        "in",          "defined",  "(",
+                                        ")",           "{",        "}",
+                                        "[",           "]",        ",",
+                                        "==",          "!=",       "=",
+                                        "<",           "<=",       ">",
+                                        ">=",          "=~",       "!~",
+                                        "!",           "&&",       "||",
+                                        "+",           "*",        "/",
+                                        "%",           "&",        "|",
+                                        "^",           "~",        "<<",
+                                        ">>",          "0",        "1",
+                                        "0x1000",      "-1",       "0xffffffffffffffff",
+                                        "\"nop\"",     "'x'",      "/nop/",
+                                        "/[a-z]+ .*/", "/(a|b)*/", "I[1].",
+                                        "I[-1].",      "bytes[0]", "mem64<(%rax)>",
+                                        "mem8<",       "&main",    ".text",
+                                        "\"",          "/",        "\\",
+                                        "foo",         "0x",       "12x"};
 
 }  // namespace
 
@@ -26,8 +49,8 @@ TEST_CASE("random tokens parse or are refused, and what parses can be asked", "[
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  const Listing listing({"90", "48 8b 84 d8 00 02 00 00", "74 0e", "e8 00 00 00 00", "62 f1 7c 48 28 c1",
-                         "06", "c3"});
+  const Listing listing({"90", "48 8b 84 d8 00 02 00 00", "74 0e", "e8 00 00 00 00",
+                         "62 f1 7c 48 28 c1", "06", "c3"});
   unsigned parsed = 0;
   for (int round = 0; round < 60'000; ++round) {
     std::string expression;
@@ -71,7 +94,8 @@ TEST_CASE("random characters are no danger to expressions and actions", "[fuzz]"
   }
 }
 
-TEST_CASE("random bytes: the quick look at the opcode never denies a transfer of control", "[fuzz]") {
+TEST_CASE("random bytes: the quick look at the opcode never denies a transfer of control",
+          "[fuzz]") {
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);

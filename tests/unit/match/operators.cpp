@@ -130,15 +130,15 @@ TEST_CASE("in asks for members of a literal set", "[operators][sets]") {
   CHECK(holds("mnemonic in {\"mov\", \"nop\"}"));
   CHECK(holds("asm in {\"mov\", /no.*/}"));
   CHECK(holds("addr in {size, size + 0xfff}"));
-  CHECK(matches("48 01 d8", "op[0] in {rax, rcx}"));
-  CHECK(matches("48 01 d8", "op[0] in {3, rax}"));
-  CHECK_FALSE(matches("48 01 d8", "op[1] in {3, rax}"));
+  CHECK(matches("48 01 d8", "op[0] in {rbx, rcx}"));
+  CHECK(matches("48 01 d8", "op[0] in {3, rbx}"));
+  CHECK_FALSE(matches("48 01 d8", "op[1] in {3, rbx}"));
 }
 
 TEST_CASE("all of the registers on the left must be in the set", "[operators][sets]") {
   CHECK(matches("48 01 d8", "{rax, rbx} in reads"));
   CHECK_FALSE(matches("48 01 d8", "{rax, rcx} in reads"));
-  CHECK(matches("48 01 d8", "op[0] in writes and op[1] not in writes"));
+  CHECK(matches("48 01 d8", "op[1] in writes and op[0] not in writes"));
 }
 
 TEST_CASE("several expressions are joined by and", "[operators]") {
