@@ -58,7 +58,7 @@ class ByteState {
     std::int64_t lo, hi;
     Position base;
   };
-  static constexpr Position gap = 32;
+  static constexpr Position gap = 256;  // a short jump reaches 129 bytes, its pad five more
   std::vector<Region> regions_;
   std::vector<std::uint8_t> original_, value_, lock_;
   std::vector<ByteKind> kind_;
