@@ -31,7 +31,7 @@ done
 directory=${PUNSTER_BUILD:-build}
 jobs=$(nproc)
 if [ $build = yes ]; then
-  { cmake -S . -B "$directory" > "$directory.log" 2>&1 || { cat "$directory.log"; exit 1; }; }
+  { cmake -S . -B "$directory" -DBUILD_TESTING=ON > "$directory.log" 2>&1 || { cat "$directory.log"; exit 1; }; }
   rm -f "$directory.log"
   cmake --build "$directory" -j "$jobs" -- --no-print-directory || exit 1
 fi
