@@ -158,9 +158,9 @@ def operand_families(work):
             raise Failure(f"{expression}: missing {show(want - got)}, too many {show(got - want)}")
     check("defined(imm[0])", lambda o: any(x.startswith("$") for x in o))
     check("defined(mem[0])", lambda o: any("(" in x or x.startswith("0x") for x in o))
-    check("reg[0] == rsp", lambda o: [x for x in o if x.startswith("%")][-1:] == ["%rsp"])
+    check("reg[0] == rsp", lambda o: [x for x in o if x.startswith("%")][:1] == ["%rsp"])
     check("imm[0] == 1", lambda o: "$0x1" in o)
-    # Operands count from the destination: reg[0] is the last register of the AT&T text.
+    # Operands count in the order of the text: sources first in AT&T.
     moves = {i.address for i in code() if i.mnemonic == "mov"}
     from_rsp = {i.address for i in code() if i.mnemonic == "mov" and operands(i)[0] == "%rsp"}
     if moves & sites("src[0] == rsp") != from_rsp:
@@ -168,8 +168,8 @@ def operand_families(work):
     to_rdi = {i.address for i in code() if i.mnemonic == "mov" and operands(i)[-1] == "%edi"}
     if moves & sites("dst[0] == edi") != to_rdi:
         raise Failure("dst[0] == edi")
-    if not sites("op[0] == rsp") & sites("mnemonic == \"sub\""):
-        raise Failure("op[0] == rsp finds no sub of rsp")
+    if not sites("op[1] == rsp") & sites("mnemonic == \"sub\""):
+        raise Failure("op[1] == rsp finds no sub of rsp")
 
 
 @covers("match:reads", "match:writes")
