@@ -188,6 +188,22 @@ void Board::commit_replacement(InsnIndex i, const std::string& replacement) {
   placed_[i].shape = Shape::replaced;
 }
 
+Tactic Board::tactic_of(InsnIndex i) const {
+  const Placement& placed = placed_[i];
+  switch (placed.shape) {
+    case Shape::untouched: return Tactic::none;
+    case Shape::replaced: return Tactic::I0;
+    case Shape::trap: return Tactic::B0;
+    case Shape::short_jump: return Tactic::T3;
+    case Shape::jump: break;
+  }
+  const Position end = start_[i] + placed.prefixes + 5;
+  for (InsnIndex j = i; adjoins_next(j) && start_[j + 1] < end;)
+    if (++j; !is_site(j) && placed_[j].shape == Shape::jump) return Tactic::T2;
+  if (placed.prefixes > 0) return Tactic::T1;
+  return length(i) >= 5 ? Tactic::B1 : Tactic::B2;
+}
+
 bool Board::can_undo(InsnIndex i) const {
   const Placement& placed = placed_[i];
   if (placed.shape == Shape::untouched) {

@@ -96,6 +96,13 @@ class Board {
     const auto it = evicted_for_.find(v);
     return it == evicted_for_.end() ? std::nullopt : std::optional(it->second);
   }
+  /// What the placement of i amounts to.
+  [[nodiscard]] Tactic tactic_of(InsnIndex i) const;
+  /// Whether the options allow i's placement: a site's tactic, and prefixes for anybody.
+  [[nodiscard]] bool allowed(InsnIndex i) const {
+    return (placed_[i].prefixes == 0 || options_.allows(Tactic::T1)) &&
+           (!is_site(i) || options_.allows(tactic_of(i)));
+  }
   void add_means(InsnIndex i, std::uint8_t means) { placed_[i].means |= means; }
 
   [[nodiscard]] const ByteState& bytes() const { return bytes_; }

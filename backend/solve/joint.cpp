@@ -79,7 +79,7 @@ class Group {
       if (nodes_ == 0) return true;  // ends the enumeration; descend() sees that nothing was placed
       --nodes_;
       board_.commit({i, static_cast<std::uint8_t>(k), stub, target});
-      if (i == site_ || descend(i - 1)) return done_ = true;
+      if (board_.allowed(i) && (i == site_ || descend(i - 1))) return done_ = true;
       board_.undo(i);
       return false;
     };

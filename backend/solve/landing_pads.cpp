@@ -101,7 +101,9 @@ class PadSearch {
       const auto commit = [&](std::int64_t target, bool stub) {
         if (stub && !stub_reaches(target, *body)) return false;
         board_.commit({f, static_cast<std::uint8_t>(k), stub, target, prefix});
-        return true;
+        if (board_.allowed(f)) return true;
+        board_.undo(f);
+        return false;
       };
       if (window->lo() <= *body && *body < window->hi()) return commit(*body, false);
       if (window->free_bytes == 4) *window = {window->end, 0, 3};

@@ -93,7 +93,7 @@ class OneJump {
   bool try_commit(const Edit& edit) {
     if (edit.stub && !stub_reaches(edit.target, *body_)) return false;
     board_.commit(edit);
-    if (!search_.look_ahead || predecessor_fits(board_, i_, 4)) return true;
+    if (board_.allowed(i_) && (!search_.look_ahead || predecessor_fits(board_, i_, 4))) return true;
     board_.undo(i_);
     return false;
   }

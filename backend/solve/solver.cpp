@@ -65,7 +65,7 @@ class Solver {
     if (!std::binary_search(traced_.begin(), traced_.end(), i)) return choose(i, done);
     const Windows before(board_, i);
     choose(i, done);
-    for (auto& verdict : tactic_verdicts(board_, i, before, shape_of(i), options_))
+    for (auto& verdict : tactic_verdicts(board_, i, before, board_.tactic_of(i), options_))
       trace_.push_back(std::move(verdict));
   }
 
@@ -155,22 +155,6 @@ class Solver {
     return worked;
   }
 
-  Tactic shape_of(InsnIndex i) const {
-    const Placement& placed = board_.placement(i);
-    switch (placed.shape) {
-      case Shape::untouched: return Tactic::none;
-      case Shape::replaced: return Tactic::I0;
-      case Shape::trap: return Tactic::B0;
-      case Shape::short_jump: return Tactic::T3;
-      case Shape::jump: break;
-    }
-    const Position end = board_.start(i) + placed.prefixes + 5;
-    for (InsnIndex j = i; board_.adjoins_next(j) && board_.start(j + 1) < end;)
-      if (++j; !board_.is_site(j) && board_.placement(j).shape == Shape::jump) return Tactic::T2;
-    if (placed.prefixes > 0) return Tactic::T1;
-    return board_.length(i) >= 5 ? Tactic::B1 : Tactic::B2;
-  }
-
   Solution collect() {
     Solution solution;
     for (const auto& site : input_.sites) {
@@ -179,7 +163,7 @@ class Solver {
                             : placed.shape == Shape::short_jump ? 2u
                                                                 : 0u;
       const unsigned own = board_.length(site.insn);
-      solution.decisions.push_back({shape_of(site.insn), placed.means,
+      solution.decisions.push_back({board_.tactic_of(site.insn), placed.means,
                                     static_cast<std::uint8_t>(used > own ? used - own : 0),
                                     placed.target});
     }

@@ -1,0 +1,132 @@
+// Where targets may stand, and how stubs share the pages they stand on.
+
+#include <catch2/catch.hpp>
+
+#include "backend/solve/target_pages.h"
+#include "oracle.h"
+
+using namespace punster;
+
+namespace {
+
+constexpr std::int64_t base = 0x20000000;
+const AddressSpace space{{{base, base + 0x100000}}, 10};
+
+}  // namespace
+
+TEST_CASE("with targets above only, a top byte of 80 and more is refused") {
+  for (const int top : {0x00, 0x10, 0x7f, 0x80, 0xe9, 0xff}) {
+    INFO("top byte " << top);
+    Scene scene(0x10000000);
+    scene.first_body = 0x18000000;
+    scene.room = {{0x10010000, 0x18000000}, {0x18010000, 0xa0000000}};
+    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top)});
+    const auto solution = scene.solve();
+    CHECK(fault_in(scene, solution) == "");
+    CHECK((solution.decisions[0].tactic == Tactic::B2) == (top < 0x80));
+  }
+}
+
+TEST_CASE("with targets on both sides, every top byte leads somewhere") {
+  for (int top = 0; top < 256; ++top) {
+    INFO("top byte " << top);
+    Scene scene(0x10000000);
+    scene.room = {{-0x80000000ll, 0xff00000}, {0x10010000, 0x18000000}, {0x18010000, 0xa0000000}};
+    scene.first_body = 0x18000000;
+    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top)});
+    const auto solution = scene.solve();
+    CHECK(fault_in(scene, solution) == "");
+    // The stub must also reach its body, 128 MiB above the code.
+    CHECK((solution.decisions[0].tactic == Tactic::B2) == (top < 0x80 || top > 0x87));
+  }
+}
+
+TEST_CASE("a stub may straddle two pages when its address is determined") {
+  Scene scene(0x100000);
+  scene.first_body = 0x22400000;
+  // One byte, then four fixed ones: E9 F9 AF 34 22 at 0x100000 leads to 0x2244affe.
+  scene.tactics({Tactic::B2}).site({0x90}).data({0xf9, 0xaf, 0x34, 0x22});
+  const auto solution = scene.solve();
+  CHECK(fault_in(scene, solution) == "");
+  REQUIRE(solution.stubs.size() == 1);
+  CHECK(solution.stubs[0].at == 0x2244affe);
+}
+
+TEST_CASE("no stub straddles the end of the space") {
+  Scene scene(0x100000);
+  scene.first_body = 0x22400000;
+  scene.room = {{0x20000000, 0x2244b000}};
+  scene.tactics({Tactic::B2}).site({0x90}).data({0xf9, 0xaf, 0x34, 0x22});
+  CHECK(scene.solve().decisions[0].tactic == Tactic::none);
+}
+
+TEST_CASE("two sites that lead to the same addresses get stubs of their own") {
+  Scene scene(0x100000);
+  scene.room = {{0x22000000, 0x22800000}};
+  scene.tactics({Tactic::B2});
+  for (int i = 0; i < 60; ++i) scene.site({0x31, 0xc0}).data({0x00, 0x34, 0x22});
+  const auto solution = scene.solve();
+  CHECK(fault_in(scene, solution) == "");
+  CHECK(solution.stubs.size() == 51);  // 256 addresses each, almost the same ones: five bytes a stub
+}
+
+TEST_CASE("pages: a stub's five bytes are taken, and free again when released") {
+  TargetPages pages(space);
+  CHECK(pages.can_take(base + 100, Opening::anywhere));
+  CHECK_FALSE(pages.can_take(base + 100, Opening::none));
+  pages.take(base + 100);
+  for (std::int64_t a = base + 90; a < base + 110; ++a)
+    CHECK(pages.can_take(a, Opening::none) == (a <= base + 95 || a >= base + 105));
+  pages.release(base + 100);
+  CHECK(pages.can_take(base + 100, Opening::none));
+}
+
+TEST_CASE("pages: an adjoining page is at most the join distance away") {
+  TargetPages pages(space);
+  CHECK_FALSE(pages.can_take(base, Opening::adjoining));
+  pages.take(base);
+  CHECK(pages.can_take(base + (arena_join_distance << 12), Opening::adjoining));
+  CHECK_FALSE(pages.can_take(base + ((arena_join_distance + 1) << 12), Opening::adjoining));
+  CHECK(pages.far_opened() == 1);
+  pages.take(base + (arena_join_distance << 12));
+  CHECK(pages.far_opened() == 1);
+}
+
+TEST_CASE("pages: a search finds the only free run") {
+  TargetPages pages(space);
+  // Fill one page but for five bytes at 2000.
+  for (std::int64_t a = base; a < base + 2000; a += 5) pages.take(a);
+  for (std::int64_t a = base + 2005; a + 5 <= base + 4096; a += 5) pages.take(a);
+  std::int64_t found = 0;
+  const auto accept = [&](std::int64_t at) { return found = at, true; };
+  const Window window{base, 0, 2};
+  CHECK(pages.search(window, {}, Opening::none, 8, accept));
+  CHECK(found == base + 2000);
+  pages.take(found);
+  CHECK_FALSE(pages.search(window, {}, Opening::none, 8, accept));
+  CHECK_FALSE(pages.any_in(base, base + 4096, Opening::none));
+}
+
+TEST_CASE("pages: a search obeys its demand") {
+  TargetPages pages(space);
+  std::array<bool, 256> wanted{};
+  wanted[0x77] = true;
+  const Window window{base, 0, 2};
+  for (const std::uint8_t byte : {0, 1}) {
+    std::int64_t found = 0;
+    CHECK(pages.search(window, {static_cast<std::uint8_t>(1 << byte), &wanted}, Opening::anywhere, 100,
+                       [&](std::int64_t at) { return found = at, true; }));
+    CHECK(((found - base) >> (8 * byte) & 0xff) == 0x77);
+  }
+}
+
+TEST_CASE("windows count as rel32 does") {
+  const Window up{0x1000, 0x22340000, 2}, down{0x1000, static_cast<std::int32_t>(0xff000000), 3},
+      whole{0x1000, 0, 4};
+  CHECK(up.lo() == 0x22341000);
+  CHECK(up.hi() == 0x22351000);
+  CHECK(down.lo() == 0x1000 - 0x1000000);
+  CHECK(down.hi() == 0x1000);
+  CHECK(whole.lo() == 0x1000 - 0x80000000ll);
+  CHECK(whole.hi() == 0x1000 + 0x80000000ll);
+}
