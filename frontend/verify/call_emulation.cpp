@@ -1,21 +1,23 @@
-// The problem. A call that is moved must push the return address it would have pushed at home, or C++
-// exceptions, backtraces and code that reads its own return address break; and it must do so without a
-// scratch register, without touching flags and without a write to anything but the one slot below rsp.
-// There are several ways to write that (push imm32; push and xchg through lea; push and two stores), and a
-// matcher of byte patterns would accept exactly the ones its author had in mind, mistakes included.
+// The problem. A call that is moved must push the return address it would have pushed at home, or
+// C++ exceptions, backtraces and code that reads its own return address break; and it must do so
+// without a scratch register, without touching flags and without a write to anything but the one
+// slot below rsp. There are several ways to write that (push imm32; push and xchg through lea; push
+// and two stores), and a matcher of byte patterns would accept exactly the ones its author had in
+// mind, mistakes included.
 //
-// So the sequence is executed, on values that are either "what this register held at first, plus n" or an
-// address of the image or a constant. A handful of instructions is understood; any other ends the attempt.
-// At the final jump the machine must be the one a call leaves behind:
+// So the sequence is executed, on values that are either "what this register held at first, plus n"
+// or an address of the image or a constant. A handful of instructions is understood; any other ends
+// the attempt. At the final jump the machine must be the one a call leaves behind:
 //
 //   rsp      = first rsp - 8
-//   [rsp]    = the return address: an address of the image (which moves with it), or the same number as
+//   [rsp]    = the return address: an address of the image (which moves with it), or the same
+//   number as
 //              a constant where the image cannot move
 //   others   = as at first
 //   written  = nothing outside the 8 bytes below the first rsp
 //
-// and an indirect jump must name the register or the memory that the call named, counted from the *first*
-// rsp. Memory that the pushed slot overlaps is refused: the call reads it before it pushes.
+// and an indirect jump must name the register or the memory that the call named, counted from the
+// *first* rsp. Memory that the pushed slot overlaps is refused: the call reads it before it pushes.
 
 #include "frontend/verify/call_emulation.h"
 
@@ -38,8 +40,7 @@ constexpr std::uint64_t low_half = 0xffffffffu;
 class Machine {
  public:
   explicit Machine(const OriginalCall& call) : call_(call) {
-    for (RegisterNumber reg = 0; reg < 16; ++reg)
-      registers_[reg] = first(reg);
+    for (RegisterNumber reg = 0; reg < 16; ++reg) registers_[reg] = first(reg);
     if (call.pushed) {
       registers_[rsp_register].offset = below;
       slot_ = image_address(call.return_address.value);
@@ -62,18 +63,15 @@ class Machine {
         registers_[step.reg] = registers_[step.source];
         return true;
       case Kind::exchange:
-        if (!in_slot(step.memory, 0) || step.bits != 64 || !slot_)
-          return false;
+        if (!in_slot(step.memory, 0) || step.bits != 64 || !slot_) return false;
         std::swap(*slot_, registers_[step.reg]);
         return true;
       case Kind::load:
-        if (!in_slot(step.memory, 0) || step.bits != 64 || !slot_)
-          return false;
+        if (!in_slot(step.memory, 0) || step.bits != 64 || !slot_) return false;
         registers_[step.reg] = *slot_;
         return true;
       case Kind::store_register:
-        if (!in_slot(step.memory, 0) || step.bits != 64)
-          return false;
+        if (!in_slot(step.memory, 0) || step.bits != 64) return false;
         slot_ = registers_[step.reg];
         return true;
       case Kind::store_immediate:
@@ -90,10 +88,8 @@ class Machine {
   [[nodiscard]] bool registers_are_right() const {
     for (RegisterNumber reg = 0; reg < 16; ++reg) {
       Value expected = first(reg);
-      if (reg == rsp_register)
-        expected.offset = below;
-      if (registers_[reg] != expected)
-        return false;
+      if (reg == rsp_register) expected.offset = below;
+      if (registers_[reg] != expected) return false;
     }
     return true;
   }
@@ -103,9 +99,9 @@ class Machine {
     MemoryOperand expected = then;
     if (then.base == rsp_register)
       expected.displacement += 8;  // every register but rsp is back in place by now
-    if (expected != now)
-      return false;
-    const bool on_stack = then.base == rsp_register && then.index == no_register && then.segment == 0;
+    if (expected != now) return false;
+    const bool on_stack =
+        then.base == rsp_register && then.index == no_register && then.segment == 0;
     return !on_stack || then.displacement <= -16 || then.displacement >= 0;
   }
 
@@ -121,8 +117,7 @@ class Machine {
 
   bool push(Value value) {
     Value& rsp = registers_[rsp_register];
-    if (rsp != first(rsp_register))
-      return false;  // a second push would write into the red zone
+    if (rsp != first(rsp_register)) return false;  // a second push would write into the red zone
     rsp.offset = below;
     slot_ = value;
     return true;
@@ -136,14 +131,12 @@ class Machine {
     return true;
   }
   bool load_address(const StackStep& step) {
-    if (step.bits != 64)
-      return false;
+    if (step.bits != 64) return false;
     if (step.memory.rip) {
       registers_[step.reg] = image_address(static_cast<std::uint64_t>(step.memory.displacement));
       return true;
     }
-    if (step.memory.base == no_register || step.memory.index != no_register)
-      return false;
+    if (step.memory.base == no_register || step.memory.index != no_register) return false;
     Value value = registers_[step.memory.base];
     value.offset += static_cast<std::uint64_t>(step.memory.displacement);
     registers_[step.reg] = value;
@@ -164,8 +157,7 @@ class Machine {
       slot_ = constant(value);
       return true;
     }
-    if (step.bits != 32 || !slot_ || slot_->base != Value::Base::constant)
-      return false;
+    if (step.bits != 32 || !slot_ || slot_->base != Value::Base::constant) return false;
     if (in_slot(step.memory, 0))
       slot_->offset = (slot_->offset & ~low_half) | (value & low_half);
     else if (in_slot(step.memory, 4))
@@ -180,7 +172,8 @@ class Machine {
   std::optional<Value> slot_;  // the 8 bytes below the first rsp, once written
 };
 
-bool same_indirect_target(const StackStep& original, const StackStep& jump, const Machine& machine) {
+bool same_indirect_target(const StackStep& original, const StackStep& jump,
+                          const Machine& machine) {
   using Kind = StackStep::Kind;
   if (original.kind == Kind::call_register)
     return jump.kind == Kind::jump_register && jump.reg == original.reg && jump.reg != rsp_register;
@@ -195,18 +188,15 @@ CallMatch match_call(const OriginalCall& call, CodeReader& memory, Vaddr at) {
   constexpr int longest_sequence = 8;
   const auto original = decode(call.code, call.address);
   const auto original_step = stack_step(call.code, call.address);
-  if (!original || (original->flow == Flow::call_through && !original_step))
-    return {};
+  if (!original || (original->flow == Flow::call_through && !original_step)) return {};
 
   Machine machine(call);
   for (int i = 0; i < longest_sequence; ++i) {
     const auto step = stack_step(memory.at(at), at);
-    if (!step)
-      return {};
+    if (!step) return {};
     if (step->kind == Kind::jump || step->kind == Kind::jump_register ||
         step->kind == Kind::jump_memory) {
-      if (!machine.slot())
-        return {};
+      if (!machine.slot()) return {};
       CallMatch match;
       match.pushed_value = machine.slot()->offset;
       if (!machine.return_address_is_right())
@@ -222,8 +212,7 @@ CallMatch match_call(const OriginalCall& call, CodeReader& memory, Vaddr at) {
         match.fault = CallFault::wrong_target;
       return match;
     }
-    if (!machine.run(*step))
-      return {};
+    if (!machine.run(*step)) return {};
     at = at + Bytes{step->length};
   }
   return {};

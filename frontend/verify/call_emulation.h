@@ -1,5 +1,5 @@
-// A displaced call: whatever sequence stands in the trampoline, it must leave the machine exactly as the
-// call would have, with the *original* return address on the stack.
+// A displaced call: whatever sequence stands in the trampoline, it must leave the machine exactly
+// as the call would have, with the *original* return address on the stack.
 
 #pragma once
 
@@ -9,10 +9,10 @@ namespace punster {
 
 /// The call that is displaced.
 struct OriginalCall {
-  Code code;           ///< its bytes
+  Code code;  ///< its bytes
   Vaddr address;
   Vaddr return_address;
-  bool movable = true; ///< the image is position-independent: addresses are not known constants
+  bool movable = true;  ///< the image is position-independent: addresses are not known constants
   /// The hardware pushed the return address already: the site is a call that was retargeted (C1).
   bool pushed = false;
 };
@@ -21,8 +21,8 @@ enum class CallFault : std::uint8_t {
   none,
   not_a_call_sequence,  ///< something else stands there
   wrong_return_address,
-  wrong_state,          ///< a register is not restored, or memory beside the pushed slot was written
-  wrong_target,         ///< an indirect call that goes elsewhere
+  wrong_state,   ///< a register is not restored, or memory beside the pushed slot was written
+  wrong_target,  ///< an indirect call that goes elsewhere
 };
 
 struct CallMatch {

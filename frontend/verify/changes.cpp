@@ -1,5 +1,5 @@
-// The verifier does not ask anybody which instructions were patched: it compares. What the rewriter forgot
-// to report is found, and so is what it changed by accident.
+// The verifier does not ask anybody which instructions were patched: it compares. What the rewriter
+// forgot to report is found, and so is what it changed by accident.
 
 #include "frontend/verify/changes.h"
 
@@ -24,11 +24,9 @@ void compare(std::span<const std::uint8_t> before, std::span<const std::uint8_t>
   constexpr std::size_t stride = 256;
   for (std::size_t from = 0; from < before.size(); from += stride) {
     const std::size_t to = std::min(from + stride, before.size());
-    if (std::memcmp(before.data() + from, after.data() + from, to - from) == 0)
-      continue;
+    if (std::memcmp(before.data() + from, after.data() + from, to - from) == 0) continue;
     for (std::size_t i = from; i < to; ++i)
-      if (before[i] != after[i])
-        add_run(runs, at + Bytes{i}, at + Bytes{i + 1});
+      if (before[i] != after[i]) add_run(runs, at + Bytes{i}, at + Bytes{i + 1});
   }
 }
 
@@ -36,13 +34,13 @@ std::vector<AddressRange> differing_runs(const PatchedImage& original, const Pat
                                          FailureLog& log) {
   std::vector<AddressRange> runs;
   for (const MemoryPiece& code : original.memory()) {
-    if (!code.executable)
-      continue;
+    if (!code.executable) continue;
     for (std::uint64_t done = 0; done < code.size.value;) {
       const Vaddr at = code.address + Bytes{done};
       const MemoryPiece* piece = patched.piece_at(at);
       if (piece == nullptr || !piece->executable) {
-        log.add(at, "code_unmapped", "the code at " + to_hex(at) + " is not mapped executable any more");
+        log.add(at, "code_unmapped",
+                "the code at " + to_hex(at) + " is not mapped executable any more");
         break;
       }
       const auto skip = at.value - piece->address.value;
@@ -72,9 +70,9 @@ void classify_gap(AddressRange gap, const CodeKnowledge& code, const PatchedImag
       original.read(at, {&before, 1});
       patched.read(at, {&after, 1});
       log.add(at, "data_changed",
-              "the byte at " + to_hex(at) + " was changed from " + to_hex(std::span(&before, 1)) + " to " +
-                  to_hex(std::span(&after, 1)) + ", but " + to_hex(held->lo) + ".." + to_hex(held->hi) +
-                  " is held to be data or in doubt");
+              "the byte at " + to_hex(at) + " was changed from " + to_hex(std::span(&before, 1)) +
+                  " to " + to_hex(std::span(&after, 1)) + ", but " + to_hex(held->lo) + ".." +
+                  to_hex(held->hi) + " is held to be data or in doubt");
     } else if (meeting(code.padding, byte) == nullptr) {
       add_run(changes.stray, at, byte.hi);
     }
@@ -85,8 +83,7 @@ void classify_gap(AddressRange gap, const CodeKnowledge& code, const PatchedImag
 
 std::uint64_t Changes::byte_count() const {
   std::uint64_t count = 0;
-  for (const AddressRange& run : runs)
-    count += run.size().value;
+  for (const AddressRange& run : runs) count += run.size().value;
   return count;
 }
 
@@ -96,16 +93,13 @@ Changes find_changes(const PatchedImage& original, const PatchedImage& patched,
   changes.runs = differing_runs(original, patched, log);
   auto insn = code.instructions.begin();
   for (const AddressRange& run : changes.runs) {
-    while (insn != code.instructions.end() && insn->end() <= run.lo)
-      ++insn;
+    while (insn != code.instructions.end() && insn->end() <= run.lo) ++insn;
     Vaddr at = run.lo;
     for (auto held = insn; at < run.hi; ++held) {
       const bool more = held != code.instructions.end() && held->address() < run.hi;
       const Vaddr known = more ? held->address() : run.hi;
-      if (at < known)
-        classify_gap({at, known}, code, original, patched, changes, log);
-      if (!more)
-        break;
+      if (at < known) classify_gap({at, known}, code, original, patched, changes, log);
+      if (!more) break;
       if (changes.instructions.empty() || changes.instructions.back() != *held)
         changes.instructions.push_back(*held);
       at = std::max(at, held->end());

@@ -1,5 +1,6 @@
-// What the proof of single instructions rests on: the two images, the known instruction starts, which of
-// them changed, and where each changed one leads now. Filled first, then read by all threads.
+// What the proof of single instructions rests on: the two images, the known instruction starts,
+// which of them changed, and where each changed one leads now. Filled first, then read by all
+// threads.
 
 #pragma once
 
@@ -30,10 +31,10 @@ struct ChangedStart {
 struct CodeModel {
   const PatchedImage* original = nullptr;
   const PatchedImage* patched = nullptr;
-  std::span<const Insn> instructions;  ///< ascending
-  std::vector<ChangedStart> changed;   ///< ascending
+  std::span<const Insn> instructions;       ///< ascending
+  std::vector<ChangedStart> changed;        ///< ascending
   std::vector<AddressRange> changed_bytes;  ///< ascending runs of differing bytes
-  bool movable = true;                 ///< position-independent
+  bool movable = true;                      ///< position-independent
 
   [[nodiscard]] const ChangedStart* find_changed(Vaddr address) const;
   [[nodiscard]] bool is_start(Vaddr address) const;
@@ -47,8 +48,9 @@ inline constexpr int most_hops = 4;
 /// The jump that stands at `address` after start, calls not among them.
 [[nodiscard]] std::optional<JumpHop> jump_at(CodeReader& memory, Vaddr address);
 
-/// Whether executing `start` leads unconditionally to `address`: its trampoline, or further along the
-/// jumps that stand there. Never for a retargeted call: what stands there expects a return address.
+/// Whether executing `start` leads unconditionally to `address`: its trampoline, or further along
+/// the jumps that stand there. Never for a retargeted call: what stands there expects a return
+/// address.
 [[nodiscard]] bool leads_to(const ChangedStart& start, Vaddr address, CodeReader& memory);
 
 }  // namespace punster

@@ -14,16 +14,14 @@ class CodeReader {
  public:
   explicit CodeReader(const PatchedImage& image) : image_(&image), file_(image.file()) {}
 
-  /// Up to 15 bytes of executable memory from `at` on; empty when it is not mapped or not executable.
-  /// Valid until the next call.
+  /// Up to 15 bytes of executable memory from `at` on; empty when it is not mapped or not
+  /// executable. Valid until the next call.
   [[nodiscard]] Code at(Vaddr address) {
     if (piece_ == nullptr || !piece_->contains(address)) {
       piece_ = image_->piece_at(address);
-      if (piece_ == nullptr)
-        return {};
+      if (piece_ == nullptr) return {};
     }
-    if (!piece_->executable)
-      return {};
+    if (!piece_->executable) return {};
     const auto skip = address.value - piece_->address.value;
     if (piece_->size.value - skip >= longest_instruction)
       return file_.subspan(piece_->offset.value + skip, longest_instruction);
@@ -32,7 +30,8 @@ class CodeReader {
 
   /// Whether `address` lies in a trampoline mapping.
   [[nodiscard]] bool in_trampoline(Vaddr address) {
-    const MemoryPiece* piece = piece_ != nullptr && piece_->contains(address) ? piece_ : image_->piece_at(address);
+    const MemoryPiece* piece =
+        piece_ != nullptr && piece_->contains(address) ? piece_ : image_->piece_at(address);
     return piece != nullptr && piece->kind == MemoryKind::trampolines;
   }
 

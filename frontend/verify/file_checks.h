@@ -1,5 +1,5 @@
-// Whether the file is still the original, but for what a rewriter has to change in place, and whether the
-// runtime is entered at start.
+// Whether the file is still the original, but for what a rewriter has to change in place, and
+// whether the runtime is entered at start.
 
 #pragma once
 
@@ -8,13 +8,15 @@
 
 namespace punster {
 
-/// Compares the original's bytes, at their offsets. May differ: the ELF header's entry, tables and counts;
-/// the old program header table; the dynamic entry or word that the hook takes over; a build id; the
-/// control-flow bits of GNU_PROPERTY. Kinds "original_bytes_changed", "elf_header".
-void check_original_bytes(const PatchedImage& original, const PatchedImage& patched, FailureLog& log);
+/// Compares the original's bytes, at their offsets. May differ: the ELF header's entry, tables and
+/// counts; the old program header table; the dynamic entry or word that the hook takes over, and
+/// DF_1_NODELETE; a build id; GNU_PROPERTY's IBT and SHSTK, which may be cleared. Kinds
+/// "original_bytes_changed", "dynamic_section".
+void check_original_bytes(const PatchedImage& original, const PatchedImage& patched,
+                          FailureLog& log);
 
-/// The hook that the tables name leads into a runtime that names these tables, and the original start is
-/// kept. Kind "hook". Does nothing when the file has no tables.
+/// The hook that the tables name leads into a runtime that names these tables, and the original
+/// start is kept. Kind "hook". Does nothing when the file has no tables.
 void check_hook(const PatchedImage& original, const PatchedImage& patched, FailureLog& log);
 
 }  // namespace punster

@@ -1,5 +1,5 @@
-// The jumps that lead from a patched instruction to its trampoline's body: a pun or short jump, perhaps
-// a landing pad, perhaps a stub.
+// The jumps that lead from a patched instruction to its trampoline's body: a pun or short jump,
+// perhaps a landing pad, perhaps a stub.
 
 #pragma once
 
@@ -24,10 +24,11 @@ struct JumpHop {
 /// The hop at `address` in memory after start, or nothing when no such jump stands there.
 [[nodiscard]] std::optional<JumpHop> hop_at(const PatchedImage& image, Vaddr address);
 
-/// The hops from `address` on: at most four, empty when `address` holds no jump. A jump that stands in a
-/// trampoline mapping counts as a stub only when it leads into a trampoline mapping too. The target of the
-/// last hop is then the body, or, where the displaced instruction is itself a jump to a trampolined
-/// target, what that body jumps to: bytes alone cannot tell the two apart, the proof tries both.
+/// The hops from `address` on: at most four, empty when `address` holds no jump. A jump that stands
+/// in a trampoline mapping counts as a stub only when it leads into a trampoline mapping too. The
+/// target of the last hop is then the body, or, where the displaced instruction is itself a jump to
+/// a trampolined target, what that body jumps to: bytes alone cannot tell the two apart, the proof
+/// tries both.
 [[nodiscard]] std::vector<JumpHop> hops_from(const PatchedImage& image, Vaddr address);
 
 }  // namespace punster

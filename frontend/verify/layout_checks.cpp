@@ -8,7 +8,8 @@
 namespace punster {
 namespace {
 
-/// A stretch of pages as signed link-time addresses: below a position-independent image they are negative.
+/// A stretch of pages as signed link-time addresses: below a position-independent image they are
+/// negative.
 struct Pages {
   std::int64_t lo = 0, hi = 0;
   std::string name;
@@ -29,17 +30,23 @@ Pages pages_of(const PunsterMapping& mapping) {
           "the mapping at " + to_hex(Vaddr{mapping.address})};
 }
 
-bool is_load(const Elf64_Phdr& segment) { return segment.p_type == PT_LOAD; }
-bool same(const Elf64_Phdr& a, const Elf64_Phdr& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+bool is_load(const Elf64_Phdr& segment) {
+  return segment.p_type == PT_LOAD;
+}
+bool same(const Elf64_Phdr& a, const Elf64_Phdr& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
 
 std::vector<Elf64_Phdr> loads_of(const PatchedImage& image) {
   std::vector<Elf64_Phdr> loads;
-  std::copy_if(image.segments().begin(), image.segments().end(), std::back_inserter(loads), is_load);
+  std::copy_if(image.segments().begin(), image.segments().end(), std::back_inserter(loads),
+               is_load);
   return loads;
 }
 
 bool in(const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& segment) {
-  return std::any_of(segments.begin(), segments.end(), [&](const auto& s) { return same(s, segment); });
+  return std::any_of(segments.begin(), segments.end(),
+                     [&](const auto& s) { return same(s, segment); });
 }
 
 void check_header_table(const PatchedImage& patched, const std::vector<Elf64_Phdr>& loads,
@@ -56,7 +63,8 @@ void check_header_table(const PatchedImage& patched, const std::vector<Elf64_Phd
   const auto delta = home->p_vaddr - home->p_offset;
   if (delta != loads.front().p_vaddr - loads.front().p_offset)
     log.add(Vaddr{home->p_vaddr}, "program_headers",
-            "the segment of the program header table is not as far from the first segment in memory as in "
+            "the segment of the program header table is not as far from the first segment in "
+            "memory as in "
             "the file, so that older kernels report a wrong AT_PHDR");
   for (const Elf64_Phdr& segment : patched.segments())
     if (segment.p_type == PT_PHDR &&
@@ -69,24 +77,27 @@ void check_header_table(const PatchedImage& patched, const std::vector<Elf64_Phd
 void check_added(const Elf64_Phdr& segment, FailureLog& log) {
   const Vaddr at{segment.p_vaddr};
   if ((segment.p_flags & PF_W) != 0 && (segment.p_flags & PF_X) != 0)
-    log.add(at, "writable_code", "the added segment at " + to_hex(at) + " is writable and executable");
+    log.add(at, "writable_code",
+            "the added segment at " + to_hex(at) + " is writable and executable");
   if (segment.p_memsz < segment.p_filesz)
     log.add(at, "program_headers", "the added segment at " + to_hex(at) + " is larger in the file");
   if ((segment.p_vaddr - segment.p_offset) % page_size.value != 0 && segment.p_filesz > 0)
-    log.add(at, "program_headers", "the added segment at " + to_hex(at) + " cannot be mapped: its address "
-                                       "and file offset differ within the page");
+    log.add(at, "program_headers",
+            "the added segment at " + to_hex(at) +
+                " cannot be mapped: its address "
+                "and file offset differ within the page");
 }
 
 /// Everything in memory that is no mapping of ours.
 std::vector<Pages> occupied(const PatchedImage& patched) {
   std::vector<Pages> taken;
   for (const Elf64_Phdr& segment : loads_of(patched))
-    if (segment.p_memsz > 0 && segment.p_flags != 0)
-      taken.push_back(pages_of(segment));
+    if (segment.p_memsz > 0 && segment.p_flags != 0) taken.push_back(pages_of(segment));
   const PunsterHeader& header = *patched.header();
   if (header.counters_address != 0) {
     const auto lo = static_cast<std::int64_t>(header.counters_address);
-    taken.push_back({lo, lo + static_cast<std::int64_t>(header.counters_bytes & INT64_MAX), "the counters"});
+    taken.push_back(
+        {lo, lo + static_cast<std::int64_t>(header.counters_bytes & INT64_MAX), "the counters"});
   }
   return taken;
 }
@@ -100,13 +111,14 @@ void check_header(const PatchedImage& original, const PatchedImage& patched, Fai
       });
   if (home == patched.segments().end())
     log.add(Vaddr{header.header_address}, "bad_tables",
-            "no read-only segment holds the tables at the address and offset that they name themselves");
+            "no read-only segment holds the tables at the address and offset that they name "
+            "themselves");
   const bool movable = original.elf_header().e_type == ET_DYN;
   if (((header.flags & PUNSTER_FLAG_POSITION_INDEPENDENT) != 0) != movable)
     log.add("bad_tables", "the tables are wrong about whether the image can be moved");
-  if (header.reserved0 != 0)
-    log.add("bad_tables", "a reserved field of the tables is in use");
-  if (header.counters_address % page_size.value != 0 || header.counters_bytes % page_size.value != 0)
+  if (header.reserved0 != 0) log.add("bad_tables", "a reserved field of the tables is in use");
+  if (header.counters_address % page_size.value != 0 ||
+      header.counters_bytes % page_size.value != 0)
     log.add(Vaddr{header.counters_address}, "bad_tables", "the counters are not whole pages");
 }
 
@@ -115,10 +127,13 @@ void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
   const Vaddr at{mapping.address};
   const Pages pages = pages_of(mapping);
   const std::uint64_t size = mapping.pages * page_size.value;
-  const auto bad = [&](const char* kind, const std::string& what) { log.add(at, kind, pages.name + what); };
+  const auto bad = [&](const char* kind, const std::string& what) {
+    log.add(at, kind, pages.name + what);
+  };
   if (mapping.pages == 0 || (mapping.address | mapping.file_offset) % page_size.value != 0)
     return bad("bad_mapping", " is empty or not page-aligned");
-  if (mapping.file_offset > patched.file().size() || size > patched.file().size() - mapping.file_offset)
+  if (mapping.file_offset > patched.file().size() ||
+      size > patched.file().size() - mapping.file_offset)
     return bad("bad_mapping", " shows pages past the end of the file");
   if (mapping.kind == PUNSTER_OVERLAY) {
     const auto loads = loads_of(original);
@@ -128,14 +143,13 @@ void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
       bad("overlay_outside_code", ", an overlay, is not all in one executable segment");
     return;
   }
-  if (mapping.kind != PUNSTER_TRAMPOLINES)
-    return bad("bad_mapping", " is of an unknown kind");
+  if (mapping.kind != PUNSTER_TRAMPOLINES) return bad("bad_mapping", " is of an unknown kind");
 
   for (const Pages& other : taken)
-    if (pages.overlaps(other))
-      bad("mapping_over_image", " overlaps " + other.name);
+    if (pages.overlaps(other)) bad("mapping_over_image", " overlaps " + other.name);
   const PunsterHeader& header = *patched.header();
-  const Pages span{static_cast<std::int64_t>(header.span_lo), static_cast<std::int64_t>(header.span_hi), {}};
+  const Pages span{
+      static_cast<std::int64_t>(header.span_lo), static_cast<std::int64_t>(header.span_hi), {}};
   if ((header.flags & PUNSTER_FLAG_SHARED_OBJECT) != 0 && !pages.inside(span))
     bad("outside_span", " lies outside " + to_hex(Vaddr{header.span_lo}) + ".." +
                             to_hex(Vaddr{header.span_hi}) + ", which is all that ld.so reserves");
@@ -146,7 +160,8 @@ void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
 
 }  // namespace
 
-void check_program_headers(const PatchedImage& original, const PatchedImage& patched, FailureLog& log) {
+void check_program_headers(const PatchedImage& original, const PatchedImage& patched,
+                           FailureLog& log) {
   const auto before = loads_of(original), after = loads_of(patched);
   if (after.empty()) {
     log.add("program_headers", "no segment is loaded");
@@ -161,10 +176,8 @@ void check_program_headers(const PatchedImage& original, const PatchedImage& pat
                   std::to_string(segment.p_type) + ") is missing or altered");
 
   for (std::size_t i = 0; i < after.size(); ++i) {
-    if (!in(before, after[i]))
-      check_added(after[i], log);
-    if (i == 0 || (in(before, after[i]) && in(before, after[i - 1])))
-      continue;
+    if (!in(before, after[i])) check_added(after[i], log);
+    if (i == 0 || (in(before, after[i]) && in(before, after[i - 1]))) continue;
     const Pages previous = pages_of(after[i - 1]), here = pages_of(after[i]);
     if (here.lo < previous.hi)
       log.add(Vaddr{after[i].p_vaddr}, "segments_overlap",
@@ -185,8 +198,7 @@ void check_program_headers(const PatchedImage& original, const PatchedImage& pat
 }
 
 void check_tables(const PatchedImage& original, const PatchedImage& patched, FailureLog& log) {
-  if (patched.header() == nullptr)
-    return;
+  if (patched.header() == nullptr) return;
   check_header(original, patched, log);
   const auto taken = occupied(patched);
   std::vector<Pages> mapped;

@@ -33,6 +33,7 @@ bool decode_full(Code code, Full& full) {
 
 bool never_falls_through(ZydisMnemonic mnemonic) {
   switch (mnemonic) {
+    case ZYDIS_MNEMONIC_HLT:  // privileged: a process that reaches it has ended
     case ZYDIS_MNEMONIC_UD0:
     case ZYDIS_MNEMONIC_UD1:
     case ZYDIS_MNEMONIC_UD2:
@@ -64,8 +65,7 @@ std::uint16_t condition_number(const ZydisDecodedInstruction& insn) {
 
 Flow flow_of(const ZydisDecodedInstruction& insn) {
   const bool direct = insn.raw.imm[0].is_relative != 0;
-  if (insn.mnemonic == ZYDIS_MNEMONIC_XBEGIN)
-    return Flow::branch;
+  if (insn.mnemonic == ZYDIS_MNEMONIC_XBEGIN) return Flow::branch;
   switch (insn.meta.category) {
     case ZYDIS_CATEGORY_COND_BR:
       return direct ? Flow::branch : Flow::next;
@@ -74,10 +74,8 @@ Flow flow_of(const ZydisDecodedInstruction& insn) {
         return insn.mnemonic == ZYDIS_MNEMONIC_XABORT ? Flow::next : Flow::leaves;
       return direct ? Flow::jump : Flow::leaves;
     case ZYDIS_CATEGORY_CALL:
-      if (insn.mnemonic != ZYDIS_MNEMONIC_CALL)
-        return Flow::next;  // syscall and the like
-      if (insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
-        return Flow::far_call;
+      if (insn.mnemonic != ZYDIS_MNEMONIC_CALL) return Flow::next;  // syscall and the like
+      if (insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return Flow::far_call;
       return direct ? Flow::call : Flow::call_through;
     case ZYDIS_CATEGORY_RET:
     case ZYDIS_CATEGORY_SYSRET:
@@ -92,7 +90,9 @@ bool has_rip_memory(const ZydisDecodedInstruction& insn) {
          insn.raw.modrm.rm == 5 && insn.raw.disp.size == 32;
 }
 
-bool is_rip(ZydisRegister reg) { return reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP; }
+bool is_rip(ZydisRegister reg) {
+  return reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP;
+}
 
 std::uint64_t cut(std::uint64_t address, unsigned bits) {
   return bits == 32 ? address & 0xffffffffu : address;
@@ -151,8 +151,7 @@ constexpr ZydisInstructionAttributes meaningful =
 /// The long way: both decoded with all operands, for a copy that was encoded anew.
 Comparison compare_decoded(Code a_code, Vaddr a_at, Code b_code, Vaddr b_at) {
   Full a, b;
-  if (!decode_full(a_code, a) || !decode_full(b_code, b))
-    return {};
+  if (!decode_full(a_code, a) || !decode_full(b_code, b)) return {};
   const auto& ai = a.insn;
   const auto& bi = b.insn;
   if (ai.mnemonic != bi.mnemonic || ai.encoding != bi.encoding ||
@@ -177,8 +176,7 @@ Vaddr rip_target(Code code, Vaddr at, const Decoded& decoded) {
 
 RegisterNumber number_of(ZydisRegister reg) {
   const auto kind = ZydisRegisterGetClass(reg);
-  if (kind != ZYDIS_REGCLASS_GPR64 && kind != ZYDIS_REGCLASS_GPR32)
-    return no_register;
+  if (kind != ZYDIS_REGCLASS_GPR64 && kind != ZYDIS_REGCLASS_GPR32) return no_register;
   return ZydisRegisterGetId(reg);
 }
 
@@ -218,28 +216,25 @@ std::optional<Decoded> decode(Code code, Vaddr at) {
   decoded.idle = insn.meta.category == ZYDIS_CATEGORY_NOP ||
                  insn.meta.category == ZYDIS_CATEGORY_WIDENOP ||
                  insn.mnemonic == ZYDIS_MNEMONIC_ENDBR64 || insn.mnemonic == ZYDIS_MNEMONIC_NOP;
-  if (decoded.flow == Flow::branch)
-    decoded.condition = condition_number(insn);
+  if (decoded.flow == Flow::branch) decoded.condition = condition_number(insn);
   if (insn.raw.imm[0].is_relative)
-    decoded.target = at + Bytes{insn.length} +
-                     Bytes{static_cast<std::uint64_t>(insn.raw.imm[0].value.s)};
+    decoded.target =
+        at + Bytes{insn.length} + Bytes{static_cast<std::uint64_t>(insn.raw.imm[0].value.s)};
   return decoded;
 }
 
 std::optional<std::uint16_t> inverse_condition(std::uint16_t condition) {
-  if (condition >= 16)
-    return std::nullopt;
+  if (condition >= 16) return std::nullopt;
   return static_cast<std::uint16_t>(condition ^ 1u);
 }
 
 Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, Vaddr b_at) {
-  // Nearly always the copy has the same bytes, but for the displacement: then it decodes alike, and what
-  // is left to compare are addresses. (The few forms with a 32-bit address take the long way.)
+  // Nearly always the copy has the same bytes, but for the displacement: then it decodes alike, and
+  // what is left to compare are addresses. (The few forms with a 32-bit address take the long way.)
   const unsigned length = a_decoded.length;
   if (b.size() >= length) {
     if (!a_decoded.rip_relative) {
-      if (std::equal(a.begin(), a.begin() + length, b.begin()))
-        return {Sameness::same, length};
+      if (std::equal(a.begin(), a.begin() + length, b.begin())) return {Sameness::same, length};
     } else {
       const unsigned disp = a_decoded.disp_offset;
       const bool narrow = std::find(a.begin(), a.begin() + disp, 0x67) != a.begin() + disp;
@@ -256,8 +251,7 @@ Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, 
 
 std::optional<std::int64_t> stack_change(Code code, Vaddr) {
   Full full;
-  if (!decode_full(code, full))
-    return std::nullopt;
+  if (!decode_full(code, full)) return std::nullopt;
   const auto& insn = full.insn;
   const auto bytes = static_cast<std::int64_t>(insn.operand_width / 8);
   const auto writes_rsp = [&](const ZydisDecodedOperand& operand) {
@@ -304,8 +298,7 @@ std::optional<std::int64_t> stack_change(Code code, Vaddr) {
 std::optional<StackStep> stack_step(Code code, Vaddr at) {
   using Kind = StackStep::Kind;
   Full full;
-  if (!decode_full(code, full))
-    return std::nullopt;
+  if (!decode_full(code, full)) return std::nullopt;
   const auto& insn = full.insn;
   StackStep step{};
   step.length = insn.length;
@@ -319,8 +312,8 @@ std::optional<StackStep> stack_step(Code code, Vaddr at) {
   const auto is_immediate = [](const ZydisDecodedOperand& o) {
     return o.type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
   };
-  if ((insn.attributes & (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_XACQUIRE |
-                          ZYDIS_ATTRIB_HAS_XRELEASE)) != 0 ||
+  if ((insn.attributes &
+       (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_XACQUIRE | ZYDIS_ATTRIB_HAS_XRELEASE)) != 0 ||
       insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
     return std::nullopt;
 

@@ -1,4 +1,5 @@
-// What the proof asks about machine code. machine_code.cpp is the verifier's only file that sees Zydis.
+// What the proof asks about machine code. machine_code.cpp is the verifier's only file that sees
+// Zydis.
 
 #pragma once
 
@@ -49,14 +50,14 @@ struct Comparison {
   unsigned length = 0;  ///< of the instruction at b_at, when it is the same
 };
 
-/// Whether the instruction at `b_at` does what the one at `a_at` does: same operation, same operands, and
-/// rip-relative operands that name the same address. `other_memory`: all but the address agree. Where
-/// control goes from there is not compared: not for Flow branch, jump, call.
+/// Whether the instruction at `b_at` does what the one at `a_at` does: same operation, same
+/// operands, and rip-relative operands that name the same address. `other_memory`: all but the
+/// address agree. Where control goes from there is not compared: not for Flow branch, jump, call.
 [[nodiscard]] Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b,
                                         Vaddr b_at);
 
-/// By how much the instruction moves rsp; nothing when that depends on run-time values. Calls are taken
-/// to return with rsp as before.
+/// By how much the instruction moves rsp; nothing when that depends on run-time values. Calls are
+/// taken to return with rsp as before.
 [[nodiscard]] std::optional<std::int64_t> stack_change(Code code, Vaddr at);
 
 /// A general-purpose register by its number in the encoding; 4 is rsp, -1 none.
@@ -66,9 +67,9 @@ inline constexpr RegisterNumber no_register = -1, rsp_register = 4;
 struct MemoryOperand {
   RegisterNumber base = no_register, index = no_register;
   unsigned scale = 0;
-  bool rip = false;          ///< then `displacement` is the absolute link-time address
+  bool rip = false;  ///< then `displacement` is the absolute link-time address
   std::int64_t displacement = 0;
-  char segment = 0;          ///< 'f' or 'g' for fs and gs, which alone have a base
+  char segment = 0;  ///< 'f' or 'g' for fs and gs, which alone have a base
   unsigned address_bits = 64;
   friend bool operator==(const MemoryOperand&, const MemoryOperand&) = default;
 };
@@ -76,15 +77,28 @@ struct MemoryOperand {
 /// The few instructions that an emulated call may consist of.
 struct StackStep {
   enum class Kind : std::uint8_t {
-    push_immediate, push_register, pop_register, load_address, exchange, store_immediate,
-    store_register, load, copy, call_register, call_memory, jump, jump_register, jump_memory,
+    push_immediate,
+    push_register,
+    pop_register,
+    load_address,
+    exchange,
+    store_immediate,
+    store_register,
+    load,
+    copy,
+    call_register,
+    call_memory,
+    jump,
+    jump_register,
+    jump_memory,
   } kind;
-  RegisterNumber reg = no_register;    ///< pushed, popped, written, exchanged, stored or jumped through
-  RegisterNumber source = no_register; ///< of copy
+  RegisterNumber reg =
+      no_register;  ///< pushed, popped, written, exchanged, stored or jumped through
+  RegisterNumber source = no_register;  ///< of copy
   MemoryOperand memory;
   std::int64_t immediate = 0;
-  unsigned bits = 64;                  ///< of the data moved; sign extension already done for 64
-  Vaddr target;                        ///< of jump
+  unsigned bits = 64;  ///< of the data moved; sign extension already done for 64
+  Vaddr target;        ///< of jump
   unsigned length = 0;
 };
 

@@ -1,5 +1,5 @@
-// Reading is in two steps: headers and tables first, each copied out behind a bounds check; then the
-// pieces of memory, by laying the mappings over the segments as the runtime will.
+// Reading is in two steps: headers and tables first, each copied out behind a bounds check; then
+// the pieces of memory, by laying the mappings over the segments as the runtime will.
 
 #include "frontend/verify/patched_image.h"
 
@@ -22,22 +22,18 @@ class FileMap {
  public:
   static Result<FileMap> open(const std::filesystem::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-      return error("unreadable", path.string() + ": " + std::strerror(errno));
+    if (fd < 0) return error("unreadable", path.string() + ": " + std::strerror(errno));
     struct stat status {};
     FileMap map;
     const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     if (regular && status.st_size > 0) {
       const auto size = static_cast<std::size_t>(status.st_size);
       void* start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (start != MAP_FAILED)
-        map.bytes_ = {static_cast<const std::uint8_t*>(start), size};
+      if (start != MAP_FAILED) map.bytes_ = {static_cast<const std::uint8_t*>(start), size};
     }
     ::close(fd);
-    if (!regular)
-      return error("unreadable", path.string() + ": not a regular file");
-    if (map.bytes_.empty())
-      return error("not_elf", path.string() + ": empty or not mappable");
+    if (!regular) return error("unreadable", path.string() + ": not a regular file");
+    if (map.bytes_.empty()) return error("not_elf", path.string() + ": empty or not mappable");
     return map;
   }
   FileMap() = default;
@@ -47,8 +43,7 @@ class FileMap {
     return *this;
   }
   ~FileMap() {
-    if (!bytes_.empty())
-      munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
+    if (!bytes_.empty()) munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
   }
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
 
@@ -67,8 +62,7 @@ std::optional<std::vector<T>> copy_out(std::span<const std::uint8_t> bytes, std:
   if (count > bytes.size() / sizeof(T) || !inside(offset, count * sizeof(T), bytes.size()))
     return std::nullopt;
   std::vector<T> values(count);
-  if (count > 0)
-    std::memcpy(values.data(), bytes.data() + offset, count * sizeof(T));
+  if (count > 0) std::memcpy(values.data(), bytes.data() + offset, count * sizeof(T));
   return values;
 }
 
@@ -77,9 +71,9 @@ bool signed_less(Vaddr a, Vaddr b) {
 }
 
 MemoryPiece piece_of(const Elf64_Phdr& segment) {
-  return {Vaddr{segment.p_vaddr},         Bytes{segment.p_filesz},
-          FileOffset{segment.p_offset},   MemoryKind::segment,
-          (segment.p_flags & PF_R) != 0,  (segment.p_flags & PF_W) != 0,
+  return {Vaddr{segment.p_vaddr},        Bytes{segment.p_filesz},
+          FileOffset{segment.p_offset},  MemoryKind::segment,
+          (segment.p_flags & PF_R) != 0, (segment.p_flags & PF_W) != 0,
           (segment.p_flags & PF_X) != 0};
 }
 
@@ -93,17 +87,15 @@ MemoryPiece tail(MemoryPiece piece, std::uint64_t by) {
 
 /// Sorts `pieces` and cuts what an earlier one covers already.
 void make_disjoint(std::vector<MemoryPiece>& pieces) {
-  std::stable_sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) {
-    return signed_less(a.address, b.address);
-  });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const auto& a, const auto& b) { return signed_less(a.address, b.address); });
   std::vector<MemoryPiece> kept;
   for (MemoryPiece piece : pieces) {
     if (!kept.empty()) {
       const auto distance = piece.address.value - kept.back().address.value;
       if (distance < kept.back().size.value) {
         const auto covered = kept.back().size.value - distance;
-        if (covered >= piece.size.value)
-          continue;
+        if (covered >= piece.size.value) continue;
         piece = tail(piece, covered);
       }
     }
@@ -119,16 +111,13 @@ std::vector<MemoryPiece> lay_over(const std::vector<MemoryPiece>& under,
   for (MemoryPiece rest : under) {
     auto next = std::upper_bound(over.begin(), over.end(), rest.address,
                                  [](Vaddr a, const auto& p) { return signed_less(a, p.address); });
-    if (next != over.begin())
-      --next;
+    if (next != over.begin()) --next;
     for (; next != over.end() && rest.size.value > 0; ++next) {
       // Distances from the start of `rest`, signed: both lie within 2^63 of each other.
       const auto from = static_cast<std::int64_t>(next->address.value - rest.address.value);
       const auto to = from + static_cast<std::int64_t>(next->size.value);
-      if (to <= 0)
-        continue;
-      if (from >= static_cast<std::int64_t>(rest.size.value))
-        break;
+      if (to <= 0) continue;
+      if (from >= static_cast<std::int64_t>(rest.size.value)) break;
       if (from > 0) {
         MemoryPiece head = rest;
         head.size = Bytes{static_cast<std::uint64_t>(from)};
@@ -136,8 +125,7 @@ std::vector<MemoryPiece> lay_over(const std::vector<MemoryPiece>& under,
       }
       rest = tail(rest, std::min(rest.size.value, static_cast<std::uint64_t>(to)));
     }
-    if (rest.size.value > 0)
-      result.push_back(rest);
+    if (rest.size.value > 0) result.push_back(rest);
   }
   std::sort(result.begin(), result.end(),
             [](const auto& a, const auto& b) { return signed_less(a.address, b.address); });
@@ -148,8 +136,7 @@ const MemoryPiece* find_piece(std::span<const MemoryPiece> pieces, Vaddr address
   const auto after = std::upper_bound(
       pieces.begin(), pieces.end(), address,
       [](Vaddr a, const MemoryPiece& piece) { return signed_less(a, piece.address); });
-  if (after == pieces.begin() || !std::prev(after)->contains(address))
-    return nullptr;
+  if (after == pieces.begin() || !std::prev(after)->contains(address)) return nullptr;
   return &*std::prev(after);
 }
 
@@ -158,8 +145,7 @@ std::size_t copy_from(std::span<const MemoryPiece> pieces, std::span<const std::
   std::size_t done = 0;
   while (done < out.size()) {
     const MemoryPiece* piece = find_piece(pieces, address + Bytes{done});
-    if (piece == nullptr)
-      break;
+    if (piece == nullptr) break;
     const auto skip = (address + Bytes{done}).value - piece->address.value;
     const auto now = std::min<std::uint64_t>(out.size() - done, piece->size.value - skip);
     std::memcpy(out.data() + done, file.data() + piece->offset.value + skip, now);
@@ -172,9 +158,12 @@ std::size_t copy_from(std::span<const MemoryPiece> pieces, std::span<const std::
 
 const char* to_string(MemoryKind kind) {
   switch (kind) {
-    case MemoryKind::segment: return "segment";
-    case MemoryKind::overlay: return "overlay";
-    case MemoryKind::trampolines: return "trampolines";
+    case MemoryKind::segment:
+      return "segment";
+    case MemoryKind::overlay:
+      return "overlay";
+    case MemoryKind::trampolines:
+      return "trampolines";
   }
   return "";
 }
@@ -208,8 +197,7 @@ struct PatchedImage::Parts {
       return malformed("the program header table does not fit into the file");
     segments = std::move(*table);
     for (const Elf64_Phdr& segment : segments) {
-      if (segment.p_type != PT_LOAD)
-        continue;
+      if (segment.p_type != PT_LOAD) continue;
       if (!inside(segment.p_offset, segment.p_filesz, bytes.size()))
         return malformed("the segment at " + to_hex(Vaddr{segment.p_vaddr}) +
                          " does not fit into the file");
@@ -222,23 +210,21 @@ struct PatchedImage::Parts {
   Result<void> read_tables(const Elf64_Phdr& segment) {
     const auto tables = file.bytes().subspan(segment.p_offset, segment.p_filesz);
     const auto found = copy_out<PunsterHeader>(tables, 0, 1);
-    if (!found)
-      return malformed("the tables of the runtime are truncated");
+    if (!found) return malformed("the tables of the runtime are truncated");
     header = found->front();
     if (header->abi_version != PUNSTER_ABI_VERSION)
       return malformed("its runtime tables have version " + std::to_string(header->abi_version) +
                        ", this program reads " + std::to_string(PUNSTER_ABI_VERSION));
     auto runs = copy_out<PunsterMapping>(tables, header->mappings_offset, header->mapping_count);
     auto routes = copy_out<PunsterTrap>(tables, header->traps_offset, header->trap_count);
-    if (!runs || !routes)
-      return malformed("the tables of the runtime reach past their segment");
+    if (!runs || !routes) return malformed("the tables of the runtime reach past their segment");
     mappings = std::move(*runs);
     traps = std::move(*routes);
     if (header->counters_address != 0) {
       const auto at = header->counters_path;
-      const auto end = at < tables.size() ? std::find(tables.begin() + at, tables.end(), 0) : tables.end();
-      if (end == tables.end())
-        return malformed("the path of the counters is not terminated");
+      const auto end =
+          at < tables.size() ? std::find(tables.begin() + at, tables.end(), 0) : tables.end();
+      if (end == tables.end()) return malformed("the path of the counters is not terminated");
       counters_path.assign(tables.begin() + at, end);
     }
     return success();
@@ -246,8 +232,7 @@ struct PatchedImage::Parts {
 
   void lay_out_memory() {
     for (const Elf64_Phdr& segment : segments)
-      if (segment.p_type == PT_LOAD && segment.p_filesz > 0)
-        plain.push_back(piece_of(segment));
+      if (segment.p_type == PT_LOAD && segment.p_filesz > 0) plain.push_back(piece_of(segment));
     make_disjoint(plain);
 
     std::vector<MemoryPiece> mapped;
@@ -299,25 +284,40 @@ Result<PatchedImage> PatchedImage::open(const std::filesystem::path& path) {
   return image;
 }
 
-const std::filesystem::path& PatchedImage::path() const { return parts_->path; }
-std::span<const std::uint8_t> PatchedImage::file() const { return parts_->file.bytes(); }
-const Elf64_Ehdr& PatchedImage::elf_header() const { return parts_->elf; }
-std::span<const Elf64_Phdr> PatchedImage::segments() const { return parts_->segments; }
+const std::filesystem::path& PatchedImage::path() const {
+  return parts_->path;
+}
+std::span<const std::uint8_t> PatchedImage::file() const {
+  return parts_->file.bytes();
+}
+const Elf64_Ehdr& PatchedImage::elf_header() const {
+  return parts_->elf;
+}
+std::span<const Elf64_Phdr> PatchedImage::segments() const {
+  return parts_->segments;
+}
 const PunsterHeader* PatchedImage::header() const {
   return parts_->header ? &*parts_->header : nullptr;
 }
-std::span<const PunsterMapping> PatchedImage::mappings() const { return parts_->mappings; }
-std::span<const PunsterTrap> PatchedImage::traps() const { return parts_->traps; }
-std::string PatchedImage::counters_path() const { return parts_->counters_path; }
-std::span<const MemoryPiece> PatchedImage::memory() const { return parts_->memory; }
+std::span<const PunsterMapping> PatchedImage::mappings() const {
+  return parts_->mappings;
+}
+std::span<const PunsterTrap> PatchedImage::traps() const {
+  return parts_->traps;
+}
+std::string PatchedImage::counters_path() const {
+  return parts_->counters_path;
+}
+std::span<const MemoryPiece> PatchedImage::memory() const {
+  return parts_->memory;
+}
 
 std::optional<Vaddr> PatchedImage::trap_target(Vaddr site) const {
   const auto& traps = parts_->traps;
   const auto at = std::lower_bound(
       traps.begin(), traps.end(), site.value,
       [](const PunsterTrap& trap, std::uint64_t wanted) { return trap.site < wanted; });
-  if (at == traps.end() || at->site != site.value)
-    return std::nullopt;
+  if (at == traps.end() || at->site != site.value) return std::nullopt;
   return Vaddr{at->trampoline};
 }
 

@@ -1,8 +1,9 @@
 // A rewritten file as a process will see it: memory at link-time addresses after start.
 //
-// A loader-mapped file (runtime/loader_abi.h) keeps its original code on disk; the patched code comes
-// into being when the runtime maps overlays and trampolines. This reader performs those mappings on
-// paper. Everything in the file is checked before it is used: it is fed mutilated files on purpose.
+// A loader-mapped file (runtime/loader_abi.h) keeps its original code on disk; the patched code
+// comes into being when the runtime maps overlays and trampolines. This reader performs those
+// mappings on paper. Everything in the file is checked before it is used: it is fed mutilated files
+// on purpose.
 
 #pragma once
 
@@ -25,21 +26,24 @@ namespace punster {
 enum class MemoryKind : std::uint8_t { segment, overlay, trampolines };
 [[nodiscard]] const char* to_string(MemoryKind kind);  // "segment", "overlay", "trampolines"
 
-/// A stretch of memory that shows consecutive bytes of the file. An address and a size, not a range: what
-/// stands right below a position-independent image ends at 2^64, which is 0.
+/// A stretch of memory that shows consecutive bytes of the file. An address and a size, not a
+/// range: what stands right below a position-independent image ends at 2^64, which is 0.
 struct MemoryPiece {
   Vaddr address;
   Bytes size;
   FileOffset offset;
   MemoryKind kind = MemoryKind::segment;
   bool readable = false, writable = false, executable = false;
-  [[nodiscard]] constexpr bool contains(Vaddr a) const { return a.value - address.value < size.value; }
+  [[nodiscard]] constexpr bool contains(Vaddr a) const {
+    return a.value - address.value < size.value;
+  }
 };
 
 class PatchedImage {
  public:
-  /// Opens any x86-64 ELF file; one that was never rewritten simply has no header() (`verify ls ls`).
-  /// Errors: "unreadable", "not_elf", "malformed": headers or tables that point outside the file.
+  /// Opens any x86-64 ELF file; one that was never rewritten simply has no header() (`verify ls
+  /// ls`). Errors: "unreadable", "not_elf", "malformed": headers or tables that point outside the
+  /// file.
   static Result<PatchedImage> open(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const;
@@ -51,20 +55,21 @@ class PatchedImage {
   [[nodiscard]] const PunsterHeader* header() const;
   [[nodiscard]] std::span<const PunsterMapping> mappings() const;
   [[nodiscard]] std::span<const PunsterTrap> traps() const;  ///< in file order
-  /// Where the trap at `site` leads, or nothing. Correct only when traps() ascend, which verify checks.
+  /// Where the trap at `site` leads, or nothing. Correct only when traps() ascend, which verify
+  /// checks.
   [[nodiscard]] std::optional<Vaddr> trap_target(Vaddr site) const;
   /// The path in the header's strings, or "".
   [[nodiscard]] std::string counters_path() const;
 
-  /// Memory after start, disjoint, ascending by *signed* address (below a position-independent image
-  /// addresses are negative). Zero-filled memory (.bss) has no piece. Mappings that point outside the file
-  /// or are not page-aligned are left out; where mappings overlap (a fault that verify reports) the
-  /// overlay wins over the segment and the earlier mapping over the later.
+  /// Memory after start, disjoint, ascending by *signed* address (below a position-independent
+  /// image addresses are negative). Zero-filled memory (.bss) has no piece. Mappings that point
+  /// outside the file or are not page-aligned are left out; where mappings overlap (a fault that
+  /// verify reports) the overlay wins over the segment and the earlier mapping over the later.
   [[nodiscard]] std::span<const MemoryPiece> memory() const;
   /// The piece that holds `address`, or nullptr. O(log n).
   [[nodiscard]] const MemoryPiece* piece_at(Vaddr address) const;
-  /// Copies up to out.size() bytes of memory after start, across adjacent pieces, until unmapped memory or
-  /// memory without file bytes. Returns how many.
+  /// Copies up to out.size() bytes of memory after start, across adjacent pieces, until unmapped
+  /// memory or memory without file bytes. Returns how many.
   std::size_t read(Vaddr address, std::span<std::uint8_t> out) const;
   /// Likewise, of the segments alone: in a loader-mapped file the original code.
   std::size_t read_unpatched(Vaddr address, std::span<std::uint8_t> out) const;

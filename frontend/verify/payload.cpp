@@ -1,8 +1,9 @@
-// A payload has no end mark, and it may carry data that it jumps over. So it is walked as a graph, in
-// address order: `pending` holds every address that some path has reached and that was not looked at yet,
-// with the distance that rsp has moved by then. When only one address is pending, all paths meet there; if
-// rsp is back where it was, it may be the displaced instruction. Forward branches only: then taking the
-// lowest pending address first visits every instruction once, after all that lead to it.
+// A payload has no end mark, and it may carry data that it jumps over. So it is walked as a graph,
+// in address order: `pending` holds every address that some path has reached and that was not
+// looked at yet, with the distance that rsp has moved by then. When only one address is pending,
+// all paths meet there; if rsp is back where it was, it may be the displaced instruction. Forward
+// branches only: then taking the lowest pending address first visits every instruction once, after
+// all that lead to it.
 
 #include "frontend/verify/payload.h"
 
@@ -25,16 +26,13 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
     const std::uint64_t distance = pending.begin()->first;
     const std::int64_t moved = pending.begin()->second;
     const Vaddr at = start + Bytes{distance};
-    if (moved == 0 && pending.size() == 1 && is_displaced(at))
-      return {true, at, {}};
+    if (moved == 0 && pending.size() == 1 && is_displaced(at)) return {true, at, {}};
 
     const Code code = memory.at(at);
     const auto decoded = decode(code, at);
-    if (!decoded)
-      return {false, {}, "no instruction at " + to_hex(at)};
+    if (!decoded) return {false, {}, "no instruction at " + to_hex(at)};
     const auto change = stack_change(code, at);
-    if (!change)
-      return {false, {}, "rsp cannot be followed at " + to_hex(at)};
+    if (!change) return {false, {}, "rsp cannot be followed at " + to_hex(at)};
     pending.erase(pending.begin());
 
     std::string fault;
@@ -57,16 +55,15 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
         break;
       case Flow::branch:
         reach(behind);
-        if (fault.empty())
-          reach(decoded->target);
+        if (fault.empty()) reach(decoded->target);
         break;
       case Flow::jump:
         reach(decoded->target);
         break;
       case Flow::far_call:
       case Flow::leaves:
-        // A payload that ends the program (exit) has ud2 behind its last system call: what stands behind
-        // must still be the displaced instruction.
+        // A payload that ends the program (exit) has ud2 behind its last system call: what stands
+        // behind must still be the displaced instruction.
         if (decoded->length == 2 && code.size() >= 2 && code[0] == 0x0f && code[1] == 0x0b) {
           reach(behind);
           break;
@@ -74,8 +71,7 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
         fault = "the instruction at " + to_hex(at) + " does not go on";
         break;
     }
-    if (!fault.empty())
-      return {false, {}, fault};
+    if (!fault.empty()) return {false, {}, fault};
   }
   return {false, {}, "no path ends within " + std::to_string(longest_body) + " bytes"};
 }

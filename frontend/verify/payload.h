@@ -16,8 +16,8 @@ struct PayloadEnd {
 };
 
 /// Follows every path from `start`, forward only, until all of them meet at an address that
-/// `is_displaced` accepts, with rsp where it was. Refuses backward branches, returns, indirect jumps, and
-/// changes of rsp that it cannot follow.
+/// `is_displaced` accepts, with rsp where it was. Refuses backward branches, returns, indirect
+/// jumps, and changes of rsp that it cannot follow.
 [[nodiscard]] PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
                                         const std::function<bool(Vaddr)>& is_displaced);
 

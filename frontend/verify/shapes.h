@@ -23,8 +23,8 @@ class ShapeReader {
   /// `replaced`: the bytes that are asked for in place of the instruction, or nullptr.
   [[nodiscard]] Reading read(Insn insn, const std::string* replaced);
 
-  /// The bytes that the jumps seen so far consist of, as far as they stand in the image: instruction tails,
-  /// borrowed bytes and landing pads.
+  /// The bytes that the jumps seen so far consist of, as far as they stand in the image:
+  /// instruction tails, borrowed bytes and landing pads.
   [[nodiscard]] std::vector<AddressRange> take_jump_bytes() { return std::move(jump_bytes_); }
 
  private:
@@ -36,8 +36,8 @@ class ShapeReader {
   std::vector<AddressRange> jump_bytes_;
 };
 
-/// Whether `code` begins with an opcode that raises #UD and fetches nothing further: ud2, or one byte
-/// that is undefined in 64-bit mode.
+/// Whether `code` begins with an opcode that raises #UD and fetches nothing further: ud2, or one
+/// byte that is undefined in 64-bit mode.
 [[nodiscard]] bool is_trap(Code code);
 
 }  // namespace punster

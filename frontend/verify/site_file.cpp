@@ -1,6 +1,6 @@
-// A site file of every instruction of git has 635,000 lines. A document tree per line would take longer
-// than the whole proof, so the lines are read as a stream of JSON events, by several threads, each taking
-// the lines that begin in its part of the file.
+// A site file of every instruction of git has 635,000 lines. A document tree per line would take
+// longer than the whole proof, so the lines are read as a stream of JSON events, by several
+// threads, each taking the lines that begin in its part of the file.
 
 #include "frontend/verify/site_file.h"
 
@@ -19,7 +19,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Takes the events of one line. Values are looked at only in the outermost object and in its arrays.
+/// Takes the events of one line. Values are looked at only in the outermost object and in its
+/// arrays.
 class LineEvents : public nlohmann::json_sax<Json> {
  public:
   SiteRecord record;
@@ -33,10 +34,8 @@ class LineEvents : public nlohmann::json_sax<Json> {
   bool boolean(bool) override { return true; }
   bool number_integer(number_integer_t) override { return true; }
   bool number_unsigned(number_unsigned_t value) override {
-    if (depth_ != 1 || key_ != "size")
-      return true;
-    if (value < 1 || value > 15)
-      return refuse("/size is not the length of an instruction");
+    if (depth_ != 1 || key_ != "size") return true;
+    if (value < 1 || value > 15) return refuse("/size is not the length of an instruction");
     record.size = static_cast<std::uint8_t>(value);
     return has_size_ = true;
   }
@@ -50,30 +49,27 @@ class LineEvents : public nlohmann::json_sax<Json> {
     --depth_;
     return true;
   }
-  bool start_array(std::size_t) override { return depth_ > 0 ? start_object(0) : refuse("is no object"); }
+  bool start_array(std::size_t) override {
+    return depth_ > 0 ? start_object(0) : refuse("is no object");
+  }
   bool end_array() override { return end_object(); }
   bool key(string_t& name) override {
-    if (depth_ == 1)
-      key_ = name;
+    if (depth_ == 1) key_ = name;
     return true;
   }
   bool string(string_t& text) override {
     if (depth_ == 2 && key_ == "evicted")
       return take_address(text, [&](Vaddr a) { evicted.push_back(a); });
-    if (depth_ != 1)
-      return true;
+    if (depth_ != 1) return true;
     if (key_ == "address")
       return take_address(text, [&](Vaddr a) { record.address = a, has_address_ = true; });
-    if (key_ == "trampoline")
-      return take_address(text, [&](Vaddr a) { record.trampoline = a; });
-    if (key_ == "jump")
-      return take_address(text, [&](Vaddr a) { record.jump = a; });
+    if (key_ == "trampoline") return take_address(text, [&](Vaddr a) { record.trampoline = a; });
+    if (key_ == "jump") return take_address(text, [&](Vaddr a) { record.jump = a; });
     if (key_ == "bytes")
       return take_bytes(text, [&](std::string b) { record.bytes = std::move(b); });
     if (key_ == "replaced")
       return take_bytes(text, [&](std::string b) { record.replaced = std::move(b); });
-    if (key_ == "result")
-      return take_result(text);
+    if (key_ == "result") return take_result(text);
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
@@ -88,16 +84,14 @@ class LineEvents : public nlohmann::json_sax<Json> {
   template <typename Take>
   bool take_address(const std::string& text, const Take& take) {
     const auto value = parse_hex(text);
-    if (!value)
-      return refuse("/" + key_ + " is not an address: " + text);
+    if (!value) return refuse("/" + key_ + " is not an address: " + text);
     take(Vaddr{*value});
     return true;
   }
   template <typename Take>
   bool take_bytes(const std::string& text, const Take& take) {
     auto value = parse_hex_bytes(text);
-    if (!value)
-      return refuse("/" + key_ + " is not hexadecimal: " + text);
+    if (!value) return refuse("/" + key_ + " is not hexadecimal: " + text);
     take(std::move(*value));
     return true;
   }
@@ -124,8 +118,7 @@ struct Part {
 /// Reads the lines that begin in [from, to).
 Part read_lines(std::string_view text, std::size_t from, std::size_t to) {
   Part part;
-  if (from > 0)
-    from = std::min(text.find('\n', from - 1), text.size() - 1) + 1;
+  if (from > 0) from = std::min(text.find('\n', from - 1), text.size() - 1) + 1;
   while (from < to) {
     const std::size_t end = std::min(text.find('\n', from), text.size());
     const std::string_view line = text.substr(from, end - from);
@@ -154,9 +147,12 @@ Error bad_line(const std::filesystem::path& path, std::string_view text, std::si
 
 const char* to_string(SiteResult result) {
   switch (result) {
-    case SiteResult::patched: return "patched";
-    case SiteResult::trapped: return "trapped";
-    case SiteResult::failed: return "failed";
+    case SiteResult::patched:
+      return "patched";
+    case SiteResult::trapped:
+      return "trapped";
+    case SiteResult::failed:
+      return "failed";
   }
   return "";
 }
@@ -173,8 +169,7 @@ bool SiteFile::is_evicted(Vaddr address) const {
 
 Result<SiteFile> read_site_file(const std::filesystem::path& path, unsigned jobs) {
   std::ifstream stream(path, std::ios::binary | std::ios::ate);
-  if (!stream)
-    return error("unreadable", path.string() + ": " + std::strerror(errno));
+  if (!stream) return error("unreadable", path.string() + ": " + std::strerror(errno));
   std::string text(static_cast<std::size_t>(std::max<std::streamoff>(stream.tellg(), 0)), '\0');
   stream.seekg(0);
   if (!stream.read(text.data(), static_cast<std::streamsize>(text.size())))
@@ -187,24 +182,25 @@ Result<SiteFile> read_site_file(const std::filesystem::path& path, unsigned jobs
   for (std::size_t i = 1; i < count; ++i)
     threads.emplace_back([&, i] { parts[i] = read_lines(text, border(i), border(i + 1)); });
   parts[0] = read_lines(text, 0, border(1));
-  for (auto& thread : threads)
-    thread.join();
+  for (auto& thread : threads) thread.join();
 
   SiteFile file;
   for (Part& part : parts) {
-    if (part.fault)
-      return bad_line(path, text, part.fault->first, part.fault->second);
+    if (part.fault) return bad_line(path, text, part.fault->first, part.fault->second);
     std::move(part.sites.begin(), part.sites.end(), std::back_inserter(file.sites));
     file.evicted.insert(file.evicted.end(), part.evicted.begin(), part.evicted.end());
   }
-  const auto by_address = [](const SiteRecord& a, const SiteRecord& b) { return a.address < b.address; };
+  const auto by_address = [](const SiteRecord& a, const SiteRecord& b) {
+    return a.address < b.address;
+  };
   if (!std::is_sorted(file.sites.begin(), file.sites.end(), by_address))
     std::stable_sort(file.sites.begin(), file.sites.end(), by_address);
   const auto twice = std::adjacent_find(
       file.sites.begin(), file.sites.end(),
       [](const SiteRecord& a, const SiteRecord& b) { return a.address == b.address; });
   if (twice != file.sites.end())
-    return error_at("bad_site_file", path.string() + ": " + to_hex(twice->address) + " stands there twice",
+    return error_at("bad_site_file",
+                    path.string() + ": " + to_hex(twice->address) + " stands there twice",
                     twice->address);
   std::sort(file.evicted.begin(), file.evicted.end());
   file.evicted.erase(std::unique(file.evicted.begin(), file.evicted.end()), file.evicted.end());

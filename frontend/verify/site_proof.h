@@ -1,5 +1,5 @@
-// The proof of one changed instruction start: everything that can happen there now is what happened in
-// the original, perhaps after a payload.
+// The proof of one changed instruction start: everything that can happen there now is what happened
+// in the original, perhaps after a payload.
 
 #pragma once
 
@@ -12,9 +12,9 @@ namespace punster {
 
 /// What is known to be asked for at a start.
 struct Demand {
-  bool payload_allowed = true;             ///< false: only evicted, nothing may run before it
-  std::optional<Vaddr> jump;               ///< go there instead of running the instruction
-  std::optional<std::string> instead;      ///< run these bytes instead of the instruction
+  bool payload_allowed = true;         ///< false: only evicted, nothing may run before it
+  std::optional<Vaddr> jump;           ///< go there instead of running the instruction
+  std::optional<std::string> instead;  ///< run these bytes instead of the instruction
 };
 
 struct Fault {
@@ -53,8 +53,8 @@ class SiteProver {
   std::optional<Fault> reaches(Claim claim, Edge edge, int depth);
   std::optional<Fault> untouched_target(Vaddr original);
 
-  /// `text()` is the message, built only when it will be shown: most faults are attempts that another
-  /// one makes good.
+  /// `text()` is the message, built only when it will be shown: most faults are attempts that
+  /// another one makes good.
   template <typename Text>
   Fault fault(const char* kind, const Text& text) const {
     return {kind, explaining_ ? text() : std::string()};
@@ -63,7 +63,8 @@ class SiteProver {
   const CodeModel& model_;
   CodeReader original_, patched_;
   bool explaining_ = false;
-  std::vector<Claim> assumed_;  // of the proof under way: each consumed an instruction before it recurs
+  std::vector<Claim>
+      assumed_;  // of the proof under way: each consumed an instruction before it recurs
 };
 
 }  // namespace punster

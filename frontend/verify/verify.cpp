@@ -22,20 +22,20 @@ template <typename Work>
 void in_parts(std::size_t count, unsigned parts, const Work& work) {
   std::vector<std::thread> threads;
   for (unsigned part = 1; part < parts; ++part)
-    threads.emplace_back([&, part] { work(part, count * part / parts, count * (part + 1) / parts); });
+    threads.emplace_back(
+        [&, part] { work(part, count * part / parts, count * (part + 1) / parts); });
   work(0u, std::size_t{0}, count / parts);
-  for (auto& thread : threads)
-    thread.join();
+  for (auto& thread : threads) thread.join();
 }
 
 /// The instructions that the site file names, where nobody knows more.
 std::vector<Insn> instructions_of(const SiteFile& file, const PatchedImage& original) {
   std::vector<Insn> instructions;
-  for (const SiteRecord& site : file.sites)
-    instructions.emplace_back(site.address, site.size);
+  for (const SiteRecord& site : file.sites) instructions.emplace_back(site.address, site.size);
   CodeReader memory(original);
   for (const Vaddr evicted : file.evicted)
-    if (const auto decoded = decode(memory.at(evicted), evicted); decoded && file.find(evicted) == nullptr)
+    if (const auto decoded = decode(memory.at(evicted), evicted);
+        decoded && file.find(evicted) == nullptr)
       instructions.emplace_back(evicted, decoded->length);
   std::sort(instructions.begin(), instructions.end());
   return instructions;
@@ -66,10 +66,8 @@ class Verification {
 
     prove_changed();
     check_branches_of_untouched();
-    if (sites_)
-      compare_with_site_file();
-    if (model_.changed.empty() && report_.sites == 0)
-      log_.add("no_sites", "no patched site found");
+    if (sites_) compare_with_site_file();
+    if (model_.changed.empty() && report_.sites == 0) log_.add("no_sites", "no patched site found");
     count_mappings();
     log_.report_to(report_);
     return std::move(report_);
@@ -95,7 +93,7 @@ class Verification {
   FailureLog log_;
   VerifyReport report_;
   CodeModel model_;
-  std::vector<Insn> named_;             // by the site file, when the caller knows no instructions
+  std::vector<Insn> named_;  // by the site file, when the caller knows no instructions
   std::vector<AddressRange> stray_, jump_bytes_;
 };
 
@@ -121,15 +119,15 @@ void Verification::find_changed_instructions() {
         model_.instructions.begin(), model_.instructions.end(), trap.site,
         [](const Insn& insn, std::uint64_t site) { return insn.address().value < site; });
     if (at == model_.instructions.end() || at->address().value != trap.site)
-      log_.add(Vaddr{trap.site}, "trap_without_site",
-               "the trap table lists " + to_hex(Vaddr{trap.site}) + ", where no instruction starts");
+      log_.add(
+          Vaddr{trap.site}, "trap_without_site",
+          "the trap table lists " + to_hex(Vaddr{trap.site}) + ", where no instruction starts");
     else
       starts.push_back(*at);
   }
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
-  for (const Insn insn : starts)
-    model_.changed.push_back({insn, Shape::unknown, {}});
+  for (const Insn insn : starts) model_.changed.push_back({insn, Shape::unknown, {}});
   report_.untouched = model_.instructions.size() - starts.size();
   report_.sites = starts.size();
 }
@@ -145,7 +143,8 @@ void Verification::read_shapes() {
       auto reading = reader.read(start.insn, site && site->replaced ? &*site->replaced : nullptr);
       start = reading.start;
       if (reading.fault)
-        logs[part].add(start.insn.address(), reading.fault->kind, std::move(reading.fault->message));
+        logs[part].add(start.insn.address(), reading.fault->kind,
+                       std::move(reading.fault->message));
     }
     bytes[part] = reader.take_jump_bytes();
   });
@@ -156,8 +155,7 @@ void Verification::read_shapes() {
 }
 
 void Verification::check_stray_bytes() {
-  if (stray_.empty())
-    return;
+  if (stray_.empty()) return;
   std::sort(jump_bytes_.begin(), jump_bytes_.end());
   const bool all_known = !request_.code.instructions.empty();
   for (const AddressRange& run : stray_)
@@ -167,15 +165,15 @@ void Verification::check_stray_bytes() {
                                        [&](const AddressRange& jump) { return jump.contains(at); });
       if (all_known || covers == jump_bytes_.end())
         log_.add(at, "unknown_byte_changed",
-                 "the byte at " + to_hex(at) + " was changed, but is neither of a known instruction nor "
-                 "padding");
+                 "the byte at " + to_hex(at) +
+                     " was changed, but is neither of a known instruction nor "
+                     "padding");
     }
 }
 
 Demand Verification::demand_at(Vaddr address) const {
   Demand demand;
-  if (!sites_)
-    return demand;
+  if (!sites_) return demand;
   const SiteRecord* site = sites_->find(address);
   if (site == nullptr) {
     demand.payload_allowed = !sites_->is_evicted(address);
@@ -195,8 +193,7 @@ void Verification::count_proven(const ChangedStart& start, bool has_payload) {
   report_.calls += start.shape == Shape::call;
   report_.traps += start.shape == Shape::trap;
   report_.replaced += start.shape == Shape::replaced;
-  if (sites_ && sites_->find(start.insn.address()) == nullptr)
-    ++report_.evicted;
+  if (sites_ && sites_->find(start.insn.address()) == nullptr) ++report_.evicted;
 }
 
 void Verification::prove_changed() {
@@ -207,10 +204,8 @@ void Verification::prove_changed() {
     SiteProver prover(model_);
     for (std::size_t i = from; i < to; ++i) {
       const ChangedStart& start = model_.changed[i];
-      if (start.shape == Shape::replaced)
-        outcomes[i] = Outcome::proven;
-      if (start.shape == Shape::replaced || start.shape == Shape::unknown)
-        continue;
+      if (start.shape == Shape::replaced) outcomes[i] = Outcome::proven;
+      if (start.shape == Shape::replaced || start.shape == Shape::unknown) continue;
       const Vaddr address = start.insn.address();
       Proof proof = prover.prove(start, demand_at(address));
       if (proof.fault)
@@ -220,15 +215,14 @@ void Verification::prove_changed() {
         outcomes[i] = proof.has_payload ? Outcome::proven_with_payload : Outcome::proven;
     }
   });
-  for (FailureLog& log : logs)
-    log_.merge(std::move(log));
+  for (FailureLog& log : logs) log_.merge(std::move(log));
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     if (outcomes[i] != Outcome::unproven)
       count_proven(model_.changed[i], outcomes[i] == Outcome::proven_with_payload);
 }
 
-// A branch that was not touched still leads where it led. When that is inside a known instruction (past a
-// lock prefix, say), those bytes must be the original ones.
+// A branch that was not touched still leads where it led. When that is inside a known instruction
+// (past a lock prefix, say), those bytes must be the original ones.
 void Verification::check_branches_of_untouched() {
   const auto& instructions = model_.instructions;
   std::vector<FailureLog> logs(jobs_, FailureLog(request_.failures_listed));
@@ -249,27 +243,25 @@ void Verification::check_branches_of_untouched() {
                          ", which is no known instruction start, and its bytes changed");
     }
   });
-  for (FailureLog& log : logs)
-    log_.merge(std::move(log));
+  for (FailureLog& log : logs) log_.merge(std::move(log));
 }
 
 void Verification::compare_with_site_file() {
-  for (const SiteRecord& site : sites_->sites)
-    compare_site(site);
+  for (const SiteRecord& site : sites_->sites) compare_site(site);
   for (const ChangedStart& start : model_.changed) {
     const Vaddr at = start.insn.address();
     if (sites_->find(at) == nullptr && !sites_->is_evicted(at))
-      log_.add(at, "unlisted", "the instruction at " + to_hex(at) +
-                                   " was changed, but the site file lists it neither as a site nor as "
-                                   "evicted");
+      log_.add(at, "unlisted",
+               "the instruction at " + to_hex(at) +
+                   " was changed, but the site file lists it neither as a site nor as "
+                   "evicted");
   }
 }
 
 void Verification::compare_site(const SiteRecord& site) {
   const Vaddr at = site.address;
   const ChangedStart* start = model_.find_changed(at);
-  if (start == nullptr && site.result == SiteResult::failed)
-    return;
+  if (start == nullptr && site.result == SiteResult::failed) return;
   if (start == nullptr) {
     ++report_.sites;
     const bool known = model_.is_start(at);
@@ -280,31 +272,31 @@ void Verification::compare_site(const SiteRecord& site) {
     return;
   }
   if (start->insn.length() != site.size)
-    log_.add(at, "site_bytes", "the site file says that the instruction at " + to_hex(at) + " has " +
-                                   std::to_string(site.size) + " bytes, it has " +
-                                   std::to_string(start->insn.length()));
+    log_.add(at, "site_bytes",
+             "the site file says that the instruction at " + to_hex(at) + " has " +
+                 std::to_string(site.size) + " bytes, it has " +
+                 std::to_string(start->insn.length()));
   std::string bytes(site.bytes.size(), '\0');
   original_.read(at, {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
   if (bytes != site.bytes)
-    log_.add(at, "site_bytes",
-             "the bytes that the site file gives for " + to_hex(at) + " are not those of the original");
-  if (start->shape == Shape::unknown)
-    return;  // reported already
+    log_.add(
+        at, "site_bytes",
+        "the bytes that the site file gives for " + to_hex(at) + " are not those of the original");
+  if (start->shape == Shape::unknown) return;  // reported already
   const bool trapped = start->shape == Shape::trap;
   if (site.result == SiteResult::failed || trapped != (site.result == SiteResult::trapped))
-    log_.add(at, "wrong_result", "the site file says that " + to_hex(at) + " is " +
-                                     to_string(site.result) + ", but it is " +
-                                     (trapped ? "trapped" : "patched"));
+    log_.add(at, "wrong_result",
+             "the site file says that " + to_hex(at) + " is " + to_string(site.result) +
+                 ", but it is " + (trapped ? "trapped" : "patched"));
   if (site.trampoline && start->shape != Shape::replaced && !passes(*start, *site.trampoline))
-    log_.add(at, "wrong_trampoline", "the site file says that the trampoline of " + to_hex(at) +
-                                         " is at " + to_hex(*site.trampoline) + ", but it leads to " +
-                                         to_hex(start->entry));
+    log_.add(at, "wrong_trampoline",
+             "the site file says that the trampoline of " + to_hex(at) + " is at " +
+                 to_hex(*site.trampoline) + ", but it leads to " + to_hex(start->entry));
 }
 
 bool Verification::passes(const ChangedStart& start, Vaddr trampoline) {
   ChangedStart way = start;
-  if (way.shape == Shape::call)
-    way.shape = Shape::jump;
+  if (way.shape == Shape::call) way.shape = Shape::jump;
   CodeReader memory(patched_);
   return leads_to(way, trampoline, memory);
 }
@@ -312,7 +304,8 @@ bool Verification::passes(const ChangedStart& start, Vaddr trampoline) {
 void Verification::count_mappings() {
   report_.mappings = patched_.mappings().size();
   for (const PunsterMapping& mapping : patched_.mappings())
-    (mapping.kind == PUNSTER_OVERLAY ? report_.overlay_pages : report_.trampoline_pages) += mapping.pages;
+    (mapping.kind == PUNSTER_OVERLAY ? report_.overlay_pages : report_.trampoline_pages) +=
+        mapping.pages;
 }
 
 }  // namespace
@@ -321,8 +314,7 @@ Result<VerifyReport> verify(const VerifyRequest& request) {
   PUNSTER_TRY(auto original, PatchedImage::open(request.original));
   auto patched = PatchedImage::open(request.patched);
   if (patched.has_error()) {
-    if (patched.error().kind == "unreadable")
-      return patched.error();
+    if (patched.error().kind == "unreadable") return patched.error();
     VerifyReport report;
     FailureLog log(request.failures_listed);
     log.add(patched.error().kind, patched.error().message);
@@ -334,7 +326,8 @@ Result<VerifyReport> verify(const VerifyRequest& request) {
     PUNSTER_TRY(auto file, read_site_file(*request.sites, request.jobs));
     sites = std::move(file);
   }
-  return Verification(request, std::move(original), std::move(patched.value()), std::move(sites)).run();
+  return Verification(request, std::move(original), std::move(patched.value()), std::move(sites))
+      .run();
 }
 
 }  // namespace punster

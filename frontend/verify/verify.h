@@ -1,8 +1,8 @@
 // The static oracle: is this rewritten file a faithful rewriting of that original?
 //
-// Written apart from everything that makes such files (no header of the backend is seen here), so that
-// a fault in the solver and a fault in the proof would have to agree to go unnoticed. README.md in this
-// directory says what is proven and what is assumed.
+// Written apart from everything that makes such files (no header of the backend is seen here), so
+// that a fault in the solver and a fault in the proof would have to agree to go unnoticed.
+// README.md in this directory says what is proven and what is assumed.
 
 #pragma once
 
@@ -22,7 +22,8 @@ namespace punster {
 /// What the caller knows about the original's code. Plain data: the verifier trusts the instruction
 /// starts (every one stays reachable by an indirect branch) and nothing else about them.
 struct CodeKnowledge {
-  std::span<const Insn> instructions;         ///< ascending and disjoint; empty: only those of the site file
+  std::span<const Insn>
+      instructions;  ///< ascending and disjoint; empty: only those of the site file
   std::span<const AddressRange> untouchable;  ///< data and doubt; ascending, disjoint
   std::span<const AddressRange> padding;      ///< never executed, never read; ascending, disjoint
 };
@@ -34,8 +35,8 @@ struct VerifyRequest {
   /// NOPs), and `"jump":"0x1234"`, where the trampoline goes instead of running the instruction.
   std::optional<std::filesystem::path> sites;
   CodeKnowledge code;
-  unsigned jobs = 2;                   ///< threads; never changes the report
-  std::size_t failures_listed = 100;   ///< the first so many, by address; all are counted
+  unsigned jobs = 2;                  ///< threads; never changes the report
+  std::size_t failures_listed = 100;  ///< the first so many, by address; all are counted
 };
 
 struct VerifyFailure {
@@ -45,12 +46,13 @@ struct VerifyFailure {
 };
 
 struct VerifyReport {
-  std::uint64_t sites = 0;       ///< changed instruction starts, and sites that only the site file names
-  std::uint64_t proven = 0;      ///< of `sites`, those whose every path was proven; traps included
+  std::uint64_t sites = 0;  ///< changed instruction starts, and sites that only the site file names
+  std::uint64_t proven = 0;  ///< of `sites`, those whose every path was proven; traps included
   std::uint64_t jumps = 0, calls = 0, traps = 0, replaced = 0;  ///< the proven ones by their shape
-  std::uint64_t evicted = 0;     ///< of `proven`, those that the site file lists as evicted only
-  std::uint64_t with_payload = 0;///< of `proven`, those with code before the displaced instruction
-  std::uint64_t untouched = 0;   ///< instruction starts whose bytes are those of the original
+  std::uint64_t evicted = 0;  ///< of `proven`, those that the site file lists as evicted only
+  std::uint64_t with_payload =
+      0;                        ///< of `proven`, those with code before the displaced instruction
+  std::uint64_t untouched = 0;  ///< instruction starts whose bytes are those of the original
   std::uint64_t changed_bytes = 0;
   std::uint64_t mappings = 0, trampoline_pages = 0, overlay_pages = 0;
   std::uint64_t failure_count = 0;

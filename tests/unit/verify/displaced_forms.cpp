@@ -10,8 +10,8 @@ using namespace punster::test;
 namespace {
 constexpr std::uint64_t far = 0x1000000;
 
-/// One site of `length` bytes (at least five), its body written by `write(body, next)`; what verify says.
-/// `displaced` makes the original instruction at its address.
+/// One site of `length` bytes (at least five), its body written by `write(body, next)`; what verify
+/// says. `displaced` makes the original instruction at its address.
 template <typename Displaced, typename Write>
 std::string judged(bool movable, const Displaced& displaced, const Write& write) {
   Rewriting file(movable);
@@ -31,8 +31,7 @@ std::string judged(bool movable, const Displaced& displaced, const Write& write)
     file.patch(site, short_jump(site, pad));
     file.patch(pad, jump(pad, body));
   }
-  for (Vaddr at = body; const Machine& part : write(body, site, next))
-    at = file.write(at, part);
+  for (Vaddr at = body; const Machine& part : write(body, site, next)) at = file.write(at, part);
   return only_failure(file.verify());
 }
 
@@ -51,7 +50,8 @@ TEST_CASE("a displaced rip-relative load names the same address", "[displaced]")
         }) == "wrong_memory_target");
 }
 
-TEST_CASE("a rip-relative operand before an immediate counts from the instruction's end", "[displaced]") {
+TEST_CASE("a rip-relative operand before an immediate counts from the instruction's end",
+          "[displaced]") {
   const auto original = [](Vaddr at) {  // movl $5,0x4020(%rip)
     return relative({0xc7, 0x05}, at, Vaddr{0x4020}, 4) + Machine{5, 0, 0, 0};
   };
@@ -84,7 +84,8 @@ TEST_CASE("a displaced jcc may be long, short, or inverted around a jump", "[dis
         }) == "wrong_target");
 }
 
-TEST_CASE("a displaced loop becomes a short loop around jumps, with the same counter", "[displaced]") {
+TEST_CASE("a displaced loop becomes a short loop around jumps, with the same counter",
+          "[displaced]") {
   const auto original = [](Vaddr at) { return Machine{0xe2, short_jump(at, target)[1]}; };
   // loop 1f; jmp next; 1: jmp target
   const auto body = [](std::uint8_t opcode, Machine prefix) {
@@ -124,9 +125,9 @@ TEST_CASE("a displaced call pushes the original return address by push and xchg"
   const auto body = [](int off) {
     return [=](Vaddr b, Vaddr, Vaddr next) {
       const Vaddr pushed = displaced(next, off);
-      return Parts{{0x50},                                            // push %rax
+      return Parts{{0x50},                                              // push %rax
                    relative({0x48, 0x8d, 0x05}, b + Bytes{1}, pushed),  // lea next(%rip),%rax
-                   {0x48, 0x87, 0x04, 0x24},                          // xchg %rax,(%rsp)
+                   {0x48, 0x87, 0x04, 0x24},                            // xchg %rax,(%rsp)
                    jump(b + Bytes{12}, target)};
     };
   };
@@ -164,7 +165,9 @@ TEST_CASE("an emulated call restores what it used and writes one slot only", "[d
 }
 
 TEST_CASE("a displaced indirect call shifts operands that count from rsp", "[displaced]") {
-  const auto original = [](Vaddr) { return Machine{0xff, 0x94, 0x24, 0x10, 0, 0, 0}; };  // *0x10(%rsp)
+  const auto original = [](Vaddr) {
+    return Machine{0xff, 0x94, 0x24, 0x10, 0, 0, 0};
+  };  // *0x10(%rsp)
   const auto body = [](std::uint8_t offset) {
     return [=](Vaddr b, Vaddr, Vaddr next) {
       return Parts{{0x50},
@@ -193,10 +196,22 @@ TEST_CASE("a displaced call through a register jumps through the same one", "[di
 
 TEST_CASE("what never falls through needs no way back", "[displaced]") {
   const auto original = [](Vaddr) { return Machine{0xc2, 0x10, 0x00}; };  // ret $0x10
-  CHECK(judged(true, original, [](Vaddr, Vaddr, Vaddr) { return Parts{{0xc2, 0x10, 0x00}}; }) ==
-        accepted);
-  CHECK(judged(true, original, [](Vaddr, Vaddr, Vaddr) { return Parts{{0xc2, 0x18, 0x00}}; }) ==
-        "displaced_altered");
+  CHECK(judged(true, original, [](Vaddr, Vaddr, Vaddr) {
+          return Parts{{0xc2, 0x10, 0x00}};
+        }) == accepted);
+  CHECK(judged(true, original, [](Vaddr, Vaddr, Vaddr) {
+          return Parts{{0xc2, 0x18, 0x00}};
+        }) == "displaced_altered");
+}
+
+TEST_CASE("behind a hlt nothing runs, so its jump may use the padding there", "[displaced]") {
+  Rewriting file;
+  const Vaddr site = file.insn({0xf4});
+  file.padding(8);
+  const Vaddr body = file.image(far);
+  file.patch(site, jump(site, body));
+  file.write(body, Machine{0xf4} + jump(body + Bytes{1}, site + Bytes{1}));
+  CHECK(only_failure(file.verify()) == accepted);
 }
 
 TEST_CASE("a far call cannot be displaced", "[displaced]") {

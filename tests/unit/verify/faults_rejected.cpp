@@ -11,8 +11,8 @@ namespace {
 constexpr std::uint64_t far = 0x1000000;
 const Machine add5 = {0x05, 0x78, 0x56, 0x34, 0x12};  // add $0x12345678,%eax
 
-/// A correct rewriting of one instruction, with everything around it that a fault may hit. Tests patch over
-/// it: later patch() and write() calls win.
+/// A correct rewriting of one instruction, with everything around it that a fault may hit. Tests
+/// patch over it: later patch() and write() calls win.
 struct Sound : Rewriting {
   Vaddr site, next, table, end, body;
   explicit Sound(bool movable = true) : Rewriting(movable) {
@@ -103,7 +103,13 @@ TEST_CASE("a stub that leads nowhere is rejected", "[faults]") {
 }
 TEST_CASE("the prefix 66 before a jump is rejected", "[faults]") {
   Rewriting file;
-  const Vaddr site = file.insn({0x05, 0x78, 0x56, 0x34, 0x12, });
+  const Vaddr site = file.insn({
+      0x05,
+      0x78,
+      0x56,
+      0x34,
+      0x12,
+  });
   file.insn({0x90});
   file.insn({0xc3});
   file.patch(site, Machine{0x66} + jump(site + Bytes{1}, file.image(far)));
@@ -215,8 +221,8 @@ TEST_CASE("a payload that returns is rejected", "[faults]") {
 }
 TEST_CASE("a branch into the middle of a changed instruction is rejected", "[faults]") {
   Rewriting file;
-  const Vaddr branch = file.insn({0x74, 0x01});                     // je past the lock prefix
-  const Vaddr site = file.insn({0xf0, 0x48, 0x0f, 0xb1, 0x0a});     // lock cmpxchg %rcx,(%rdx)
+  const Vaddr branch = file.insn({0x74, 0x01});                  // je past the lock prefix
+  const Vaddr site = file.insn({0xf0, 0x48, 0x0f, 0xb1, 0x0a});  // lock cmpxchg %rcx,(%rdx)
   const Vaddr next = file.insn({0xc3});
   const Vaddr body = file.image(far);
   file.patch(site, jump(site, body));
@@ -350,9 +356,10 @@ TEST_CASE("a declared jump that goes elsewhere is rejected", "[faults]") {
 }
 TEST_CASE("a line that is no record is an error that names the line", "[faults]") {
   Sound file;
-  for (const char* line : {"{]", "[]", "{\"address\":\"1000\",\"size\":5,\"result\":\"patched\"}",
-                           "{\"address\":\"0x2000\",\"size\":16,\"result\":\"patched\"}",
-                           "{\"address\":\"0x2000\",\"size\":5,\"result\":\"perhaps\"}", "{\"size\":5}"}) {
+  for (const char* line :
+       {"{]", "[]", "{\"address\":\"1000\",\"size\":5,\"result\":\"patched\"}",
+        "{\"address\":\"0x2000\",\"size\":16,\"result\":\"patched\"}",
+        "{\"address\":\"0x2000\",\"size\":5,\"result\":\"perhaps\"}", "{\"size\":5}"}) {
     file.sites = site_line(file.site, 5, "0578563412", "patched") + line + "\n";
     const auto report = file.try_verify();
     REQUIRE(report.has_error());
@@ -391,10 +398,10 @@ TEST_CASE("a file that is no ELF file is a failure, one that cannot be read an e
   request.patched = "/nonexistent";
   CHECK(punster::verify(request).error().kind == "unreadable");
 }
-TEST_CASE("failures beyond the limit are counted, and the first by address are listed", "[faults]") {
+TEST_CASE("failures beyond the limit are counted, and the first by address are listed",
+          "[faults]") {
   Rewriting file;
-  for (int i = 0; i < 500; ++i)
-    file.patch(file.insn(add5), {0x31});
+  for (int i = 0; i < 500; ++i) file.patch(file.insn(add5), {0x31});
   VerifyRequest request;
   const auto report = file.verify();
   CHECK(report.failure_count == 500);

@@ -136,7 +136,9 @@ TEST_CASE("a runtime that goes on elsewhere than the original starts is rejected
 }
 TEST_CASE("a runtime that does not know its tables is rejected", "[layout]") {
   Sound file;
-  file.alter_file = [](Machine& bytes) { bytes[0x102018] ^= 0x10; };  // PunsterConfig::header_address
+  file.alter_file = [](Machine& bytes) {
+    bytes[0x102018] ^= 0x10;
+  };  // PunsterConfig::header_address
   CHECK(file.judged() == "hook");
 }
 TEST_CASE("a file without a hook is rejected", "[layout]") {
@@ -175,7 +177,9 @@ TEST_CASE("added segments that overlap are rejected", "[layout]") {
 }
 TEST_CASE("segments that do not ascend are rejected", "[layout]") {
   Sound file;
-  file.alter_segments = [](std::vector<Elf64_Phdr>& segments) { std::swap(segments[3], segments[4]); };
+  file.alter_segments = [](std::vector<Elf64_Phdr>& segments) {
+    std::swap(segments[3], segments[4]);
+  };
   CHECK(file.judged() == "segments_overlap");
 }
 TEST_CASE("more program headers than old kernels take are rejected", "[layout]") {
@@ -197,7 +201,10 @@ TEST_CASE("tables that reach past their segment are malformed", "[layout]") {
   Sound file;
   file.alter_header = [](PunsterHeader& header) { header.mapping_count = 0x10000000; };
   CHECK(file.judged() == "malformed");
-  file.alter_header = [](PunsterHeader& header) { header.traps_offset = ~0ull; header.trap_count = 1; };
+  file.alter_header = [](PunsterHeader& header) {
+    header.traps_offset = ~0ull;
+    header.trap_count = 1;
+  };
   CHECK(file.judged() == "malformed");
 }
 TEST_CASE("tables of another version are malformed", "[layout]") {

@@ -9,10 +9,10 @@ using namespace punster::test;
 
 namespace {
 constexpr std::uint64_t far = 0x1000000;  // where trampolines stand, from the image's start
-const Machine mov = {0x48, 0x89, 0xe5};                          // mov %rsp,%rbp
-const Machine add5 = {0x05, 0x78, 0x56, 0x34, 0x12};             // add $0x12345678,%eax
-const Machine movabs = {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8};     // movabs $0x807060504030201,%rax
-const Machine ret = {0xc3};                                      // ret
+const Machine mov = {0x48, 0x89, 0xe5};   // mov %rsp,%rbp
+const Machine add5 = {0x05, 0x78, 0x56, 0x34, 0x12};          // add $0x12345678,%eax
+const Machine movabs = {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8};  // movabs $0x807060504030201,%rax
+const Machine ret = {0xc3};                                   // ret
 
 /// The displaced instruction and the jump back.
 void plain_body(Rewriting& file, Vaddr at, const Machine& displaced, Vaddr next) {
@@ -38,7 +38,8 @@ TEST_CASE("B1: a plain jump over an instruction of five bytes is proven", "[shap
   CHECK(report.with_payload == 0);
 }
 
-TEST_CASE("a trampoline below a position-independent image is read at its negative address", "[shapes]") {
+TEST_CASE("a trampoline below a position-independent image is read at its negative address",
+          "[shapes]") {
   Rewriting file;
   const Vaddr site = file.insn(add5);
   const Vaddr next = file.insn(ret);
@@ -77,8 +78,9 @@ TEST_CASE("T1: a pun behind redundant prefixes is proven", "[shapes]") {
 
 TEST_CASE("T2: a pun and its evicted successor are both proven", "[shapes]") {
   Rewriting file;
-  const Vaddr site = file.insn({0x55});     // push %rbp
-  const Vaddr successor = file.insn(add5);  // evicted: its E9 becomes the low byte of the site's rel32
+  const Vaddr site = file.insn({0x55});  // push %rbp
+  const Vaddr successor =
+      file.insn(add5);  // evicted: its E9 becomes the low byte of the site's rel32
   const Vaddr next = file.insn(ret);
   const Vaddr other = displaced(successor + Bytes{5}, 0x01020304);
   // site: E9 | E9 04 03 02 01
@@ -165,7 +167,8 @@ TEST_CASE("C1: a retargeted call keeps its return address, the trampoline only j
 TEST_CASE("C1: a call through memory is retargeted behind a prefix", "[shapes]") {
   Rewriting file;
   const Vaddr pointer = file.image(0x4010);
-  const Vaddr site = file.insn(relative({0xff, 0x15}, file.here(), pointer));  // call *pointer(%rip)
+  const Vaddr site =
+      file.insn(relative({0xff, 0x15}, file.here(), pointer));  // call *pointer(%rip)
   file.insn(ret);
   const Vaddr body = file.image(far);
   file.patch(site, Machine{0x48} + call(site + Bytes{1}, body));
@@ -199,7 +202,8 @@ TEST_CASE("a displaced jump behind a stub is not taken for a second stub", "[sha
   const Vaddr target = file.insn(add5);
   const Vaddr end = file.insn(ret);
   const Vaddr site = file.insn(jump(file.here(), target));
-  const Vaddr stub = file.image(0x50000000), body = file.image(far), other = file.image(far + 0x100);
+  const Vaddr stub = file.image(0x50000000), body = file.image(far),
+              other = file.image(far + 0x100);
   file.patch(site, jump(site, stub));
   file.write(stub, jump(stub, body));
   file.write(body, jump(body, other));  // chained: straight to the body of the target
@@ -230,7 +234,8 @@ TEST_CASE("chaining: a payload in the next body is run into from its start", "[s
   const Vaddr end = file.insn(ret);
   const Vaddr body = file.image(far);
   const Vaddr next_body = file.write(body, add5);
-  const Vaddr displaced = file.write(next_body, {0xf3, 0x0f, 0x1e, 0xfa, 0x50, 0x58});  // endbr; push; pop
+  const Vaddr displaced =
+      file.write(next_body, {0xf3, 0x0f, 0x1e, 0xfa, 0x50, 0x58});  // endbr; push; pop
   plain_body(file, displaced, movabs, end);
   file.patch(first, jump(first, body));
   file.patch(second, jump(second, next_body));
@@ -251,22 +256,24 @@ TEST_CASE("chaining: copies of untouched instructions may stand between", "[shap
   CHECK(only_failure(file.verify()) == "0 failures");
 }
 
-TEST_CASE("a payload with a branch and embedded data is walked to the displaced instruction", "[shapes]") {
+TEST_CASE("a payload with a branch and embedded data is walked to the displaced instruction",
+          "[shapes]") {
   Rewriting file;
   const Vaddr site = file.insn(add5);
   const Vaddr next = file.insn(ret);
   const Vaddr body = file.image(far);
-  const Vaddr displaced = file.write(body, {
-      0x48, 0x8d, 0x64, 0x24, 0x80,        // lea -0x80(%rsp),%rsp
-      0x9c,                                // pushfq
-      0x48, 0xff, 0x05, 0, 0, 0, 0,        // incq 0(%rip)
-      0x74, 0x01,                          // je 1f
-      0x90,                                // nop
-      0xeb, 0x03,                          // 1: jmp 2f
-      0xff, 0xff, 0xff,                    // data
-      0x9d,                                // 2: popfq
-      0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0,  // lea 0x80(%rsp),%rsp
-  });
+  const Vaddr displaced =
+      file.write(body, {
+                           0x48, 0x8d, 0x64, 0x24, 0x80,           // lea -0x80(%rsp),%rsp
+                           0x9c,                                   // pushfq
+                           0x48, 0xff, 0x05, 0,    0,    0, 0,     // incq 0(%rip)
+                           0x74, 0x01,                             // je 1f
+                           0x90,                                   // nop
+                           0xeb, 0x03,                             // 1: jmp 2f
+                           0xff, 0xff, 0xff,                       // data
+                           0x9d,                                   // 2: popfq
+                           0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0,  // lea 0x80(%rsp),%rsp
+                       });
   plain_body(file, displaced, add5, next);
   file.patch(site, jump(site, body));
   const auto report = file.verify();
