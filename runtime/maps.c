@@ -52,11 +52,8 @@ static int read_entry(struct Reader *reader, struct MapsEntry *entry, uint64_t w
   --reader->position;
   entry->lo = number(reader, 16);
   entry->hi = number(reader, 16);
-  entry->readable = next(reader) == 'r';
-  entry->writable = next(reader) == 'w';
-  entry->executable = next(reader) == 'x';
-  next(reader);  // p or s
-  next(reader);
+  while (next(reader) > ' ') {  // protection, p or s
+  }
   number(reader, 16);  // offset
   entry->device = number(reader, 16) << 32;
   entry->device |= number(reader, 16);
@@ -73,13 +70,15 @@ static int read_entry(struct Reader *reader, struct MapsEntry *entry, uint64_t w
   return 1;
 }
 
-int find_maps_entry(struct Object *self, uint64_t address, struct MapsEntry *entry, char *path) {
+int find_own_entry(struct Object *self, char *path) {
   struct Reader reader;
+  const uint64_t address = (uint64_t)self->header;
   if (!open_maps(self, &reader)) return 0;
   int found = 0;
-  while (!found && read_entry(&reader, entry, address, path))
-    found = entry->lo <= address && address < entry->hi;
+  while (!found && read_entry(&reader, &self->own, address, path))
+    found = self->own.lo <= address && address < self->own.hi;
   sys_close(reader.fd);
+  if (!found) self->own.hi = 0;
   return found;
 }
 
@@ -99,15 +98,15 @@ static int holds_a_trampoline(const struct Object *self, uint64_t lo, uint64_t h
 // it comes from our file, except for anonymous memory outside of what we want (.bss).
 int span_is_reserved(struct Object *self) {
   const uint64_t lo = self->header->span_lo + self->bias, hi = self->header->span_hi + self->bias;
-  struct MapsEntry own, entry;
-  if (!find_maps_entry(self, (uint64_t)self->header, &own, 0)) return 0;
+  if (!self->own.hi && !find_own_entry(self, 0)) return 0;
+  struct MapsEntry entry;
   struct Reader reader;
   if (!open_maps(self, &reader)) return 0;
   uint64_t covered = lo;
   while (covered < hi && read_entry(&reader, &entry, 0, 0)) {
     if (entry.hi <= covered) continue;
     if (entry.lo > covered) break;
-    const int from_our_file = entry.inode == own.inode && entry.device == own.device && own.inode;
+    const int from_our_file = entry.inode && entry.inode == self->own.inode && entry.device == self->own.device;
     if (!from_our_file && (entry.inode || holds_a_trampoline(self, entry.lo, entry.hi))) break;
     covered = entry.hi;
   }

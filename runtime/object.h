@@ -24,6 +24,11 @@ struct State {
   char line[2 * path_bytes];  // of the message being written
 };
 
+// One line of /proc/self/maps.
+struct MapsEntry {
+  uint64_t lo, hi, inode, device;
+};
+
 struct Object {
   const struct PunsterHeader *header;
   struct State *state;
@@ -32,6 +37,7 @@ struct Object {
   const char *name;            // of our file, as well as we know it, for messages
   const char *detail;          // of the reason for a failure, or 0
   uint64_t shift;              // how far our pages stand in the file from where emit wrote them
+  struct MapsEntry own;        // of our header, once it was needed; hi is 0 before
   int reserved;                // known: the loader reserved the span of our program headers
 };
 
@@ -73,13 +79,9 @@ void unmap_counters(struct Object *self);
 const char *install_trap_handler(struct Object *self);
 void remove_trap_handler(struct Object *self);
 
-// maps.c: one line of /proc/self/maps.
-struct MapsEntry {
-  uint64_t lo, hi, inode, device;
-  int writable, executable, readable;
-};
-// The entry that contains `address`; its path goes to `path` (path_bytes) unless 0. 0: none, or no /proc.
-int find_maps_entry(struct Object *self, uint64_t address, struct MapsEntry *entry, char *path);
+// maps.c
+// Finds self->own; its path goes to `path` (path_bytes) unless 0. 0: there is no /proc.
+int find_own_entry(struct Object *self, char *path);
 // Whether the loader reserved the whole span of our program headers for us: no foreign mapping inside.
 int span_is_reserved(struct Object *self);
 

@@ -46,17 +46,16 @@ long open_own_file(struct Object *self, const char **reason) {
     if (fd < 0 && self->name) fd = try_path(self, self->name, &another);
     if (fd >= 0) return fd;
   }
-  struct MapsEntry entry;
-  if (find_maps_entry(self, (uint64_t)self->header, &entry, path)) {
+  if (find_own_entry(self, path)) {
     if (path[0]) self->name = path;
     fd = try_path(self, path, &another);
     if (fd < 0) {  // deleted, or never had a name: needs privileges, but then it works
       char *const link = self->state->value;
       const char *const end = link + path_bytes;
       char *at = append(link, end, "/proc/self/map_files/");
-      at = append_hex(at, end, entry.lo);
+      at = append_hex(at, end, self->own.lo);
       at = append(at, end, "-");
-      append_hex(at, end, entry.hi);
+      append_hex(at, end, self->own.hi);
       fd = try_path(self, link, &another);
     }
     static const char deleted[] = " (deleted)";

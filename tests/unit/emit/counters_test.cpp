@@ -76,6 +76,21 @@ TEST_CASE("PUNSTER_COUNTERS names another file", "[emit][counters]") {
   CHECK(first_slot(shop.file("elsewhere")) == 1);
 }
 
+TEST_CASE("a set-user-ID program does not let its caller choose the counters file", "[emit][counters]") {
+  if (run("setpriv --reuid=65534 --clear-groups true").status != 0) return;
+  const Workshop shop;
+  const auto program = counting(shop, "");
+  make_counters(shop.file("counters"), 0);
+  make_counters(shop.file("elsewhere"), 0);
+  run("chown root " + program.string() + " && chmod 4755 " + program.string() + " && chmod 755 " +
+      shop.file("").string() + " && chmod 666 " + shop.file("elsewhere").string());
+  const auto outcome = run("PUNSTER_COUNTERS=" + shop.file("elsewhere").string() +
+                           " setpriv --reuid=65534 --clear-groups " + program.string());
+  CHECK(outcome.output == "42 1\n");
+  CHECK(first_slot(shop.file("elsewhere")) == 0);
+  CHECK(first_slot(shop.file("counters")) == 1);
+}
+
 TEST_CASE("without a usable counters file the program runs patched and says what is not counted",
           "[emit][counters]") {
   const Workshop shop;
