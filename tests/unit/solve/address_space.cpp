@@ -20,7 +20,7 @@ TEST_CASE("with targets above only, a top byte of 80 and more is refused") {
     Scene scene(0x10000000);
     scene.first_body = 0x18000000;
     scene.room = {{0x10010000, 0x18000000}, {0x18010000, 0xa0000000}};
-    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top)});
+    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top & 0xff)});
     const auto solution = scene.solve();
     CHECK(fault_in(scene, solution) == "");
     CHECK((solution.decisions[0].tactic == Tactic::B2) == (top < 0x80));
@@ -33,7 +33,7 @@ TEST_CASE("with targets on both sides, every top byte leads somewhere") {
     Scene scene(0x10000000);
     scene.room = {{-0x80000000ll, 0xff00000}, {0x10010000, 0x18000000}, {0x18010000, 0xa0000000}};
     scene.first_body = 0x18000000;
-    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top)});
+    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top & 0xff)});
     const auto solution = scene.solve();
     CHECK(fault_in(scene, solution) == "");
     // The stub must also reach its body, 128 MiB above the code.
@@ -67,7 +67,7 @@ TEST_CASE("two sites that lead to the same addresses get stubs of their own") {
   for (int i = 0; i < 60; ++i) scene.site({0x31, 0xc0}).data({0x00, 0x34, 0x22});
   const auto solution = scene.solve();
   CHECK(fault_in(scene, solution) == "");
-  CHECK(solution.stubs.size() == 51);  // 256 addresses each, almost the same ones: five bytes a stub
+  CHECK(solution.stubs.size() == 60);  // 256 addresses each, most of them shared with the neighbours
 }
 
 TEST_CASE("pages: a stub's five bytes are taken, and free again when released") {
@@ -112,7 +112,7 @@ TEST_CASE("pages: a search obeys its demand") {
   std::array<bool, 256> wanted{};
   wanted[0x77] = true;
   const Window window{base, 0, 2};
-  for (const std::uint8_t byte : {0, 1}) {
+  for (const unsigned byte : {0u, 1u}) {
     std::int64_t found = 0;
     CHECK(pages.search(window, {static_cast<std::uint8_t>(1 << byte), &wanted}, Opening::anywhere, 100,
                        [&](std::int64_t at) { return found = at, true; }));

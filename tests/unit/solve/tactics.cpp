@@ -78,7 +78,7 @@ TEST_CASE("T1: a prefix moves the rel32 on to a better top byte") {
 
 TEST_CASE("T2: a successor that nobody patches is evicted for its bytes") {
   Scene scene(0x100000);
-  scene.room = {{0x20000000, 0x30000000}};
+  scene.room = {{0x200000, 0x8000000}};
   scene.site(add_rax).insn({0x90, 0x90, 0x90, 0x90, 0x90}).data({0x90});
   const auto solution = solved(scene);
   CHECK(solution.decisions[0].tactic == Tactic::T2);
@@ -91,7 +91,7 @@ TEST_CASE("T2: a successor that nobody patches is evicted for its bytes") {
 
 TEST_CASE("T2: what cannot be relocated is not evicted") {
   Scene scene(0x100000);
-  scene.room = {{0x20000000, 0x30000000}};
+  scene.room = {{0x200000, 0x8000000}};
   scene.site(add_rax).insn({0x90, 0x90, 0x90, 0x90, 0x90}).data({0x90});
   scene.unmovable = {1};
   const auto solution = solved(scene);
@@ -228,8 +228,8 @@ TEST_CASE("I0: a replacement stands as it was given, and its neighbour puns arou
 TEST_CASE("only the tactics that are allowed are used") {
   const auto decide = [](std::initializer_list<Tactic> list) {
     Scene scene(0x100000);
-    scene.room = {{0x20000000, 0x30000000}};
-    scene.tactics(list).site(add_rax).insn(nop5).data({0x34}).padding(16).site(mov_imm);
+    scene.room = {{0x200000, 0x8000000}};
+    scene.tactics(list).site(add_rax).insn(nop5).data({0x94}).padding(16).site(mov_imm);
     const auto solution = solved(scene);
     return std::pair(solution.decisions[0].tactic, solution.decisions[1].tactic);
   };
