@@ -1,4 +1,5 @@
 // flags: -shared -fPIC -fno-plt -Wl,-z,lazy
+// no-traps: a shared object with traps stays loaded after dlclose, and this one counts its loads
 // run: plugin_host {}
 // Thread-local storage in a shared object: calls to __tls_get_addr written as 66 66 48 e8.
 static __thread long counter = 100;
