@@ -54,7 +54,7 @@ class PageSharing {
     for (const auto& [number, index] : store.index_) numbers.push_back(number);
     std::sort(numbers.begin(), numbers.end());
     for (const auto number : numbers) {
-      if (!runs_.empty() && number - runs_.back().last - 1 <= join_distance &&
+      if (!runs_.empty() && number - runs_.back().last <= std::max<std::int64_t>(join_distance, 1) &&
           !is_taken((runs_.back().last + 1) << 12, number << 12))
         runs_.back().last = number;
       else
