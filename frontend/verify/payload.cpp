@@ -7,6 +7,7 @@
 
 #include "frontend/verify/payload.h"
 
+#include <cstring>
 #include <map>
 
 #include "protocol/hex.h"
@@ -74,6 +75,23 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
     if (!fault.empty()) return {false, {}, fault};
   }
   return {false, {}, "no path ends within " + std::to_string(longest_body) + " bytes"};
+}
+
+bool ends_program(CodeReader& memory, Vaddr at, std::int64_t status) {
+  constexpr std::uint8_t mov_eax = 0xb8, mov_edi = 0xbf;
+  constexpr std::int32_t exit_group = 231;
+  std::optional<std::int32_t> eax, edi;
+  for (;;) {
+    const Code code = memory.at(at);
+    if (code.size() < 2) return false;
+    if (code[0] == 0x0f && code[1] == 0x05)  // syscall
+      return eax == exit_group && edi == static_cast<std::int32_t>(status);
+    if (code.size() < 5 || (code[0] != mov_eax && code[0] != mov_edi)) return false;
+    std::optional<std::int32_t>& written = code[0] == mov_eax ? eax : edi;
+    if (written) return false;
+    std::memcpy(&written.emplace(), code.data() + 1, sizeof(std::int32_t));
+    at = at + Bytes{5};
+  }
 }
 
 }  // namespace punster

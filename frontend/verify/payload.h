@@ -21,4 +21,7 @@ struct PayloadEnd {
 [[nodiscard]] PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
                                         const std::function<bool(Vaddr)>& is_displaced);
 
+/// Whether the straight-line code at `at` is an exit_group with this status and nothing else.
+[[nodiscard]] bool ends_program(CodeReader& memory, Vaddr at, std::int64_t status);
+
 }  // namespace punster

@@ -32,8 +32,12 @@ class LineEvents : public nlohmann::json_sax<Json> {
 
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
+  bool number_integer(number_integer_t value) override {
+    if (depth_ == 1 && key_ == "exit") record.exit = value;
+    return true;
+  }
   bool number_unsigned(number_unsigned_t value) override {
+    if (depth_ == 1 && key_ == "exit") record.exit = static_cast<std::int64_t>(value);
     if (depth_ != 1 || key_ != "size") return true;
     if (value < 1 || value > 15) return refuse("/size is not the length of an instruction");
     record.size = static_cast<std::uint8_t>(value);

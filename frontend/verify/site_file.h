@@ -22,6 +22,7 @@ struct SiteRecord {
   std::optional<Vaddr> trampoline;      ///< the body
   std::optional<Vaddr> jump;            ///< goes there instead of running the instruction
   std::optional<std::string> replaced;  ///< these bytes instead of the instruction
+  std::optional<std::int64_t> exit;     ///< ends the program with this status
 };
 
 struct SiteFile {

@@ -121,9 +121,25 @@ Proof SiteProver::attempt(const ChangedStart& start, const Demand& demand) {
 std::optional<Fault> SiteProver::displaced_at(const ChangedStart& start, Vaddr run,
                                               const Demand& demand) {
   assumed_.clear();
-  if (demand.jump) return reaches({*demand.jump, run}, Edge::target, 0);
-  if (demand.instead) return instead_at(start.insn.end(), run, *demand.instead);
+  if (demand.jump || demand.instead || demand.exit) return asked_for_at(start, run, demand);
   return instruction_at({start.insn.address(), run}, start.shape == Shape::call, 0);
+}
+
+std::optional<Fault> SiteProver::asked_for_at(const ChangedStart& start, Vaddr run,
+                                              const Demand& demand) {
+  if (demand.exit) {
+    if (ends_program(patched_, run, *demand.exit)) return std::nullopt;
+    return fault("displaced_altered", [&] {
+      return "at " + to_hex(run) + " the program does not end with status " +
+             std::to_string(*demand.exit) + ": " + to_hex(patched_.at(run));
+    });
+  }
+  if (start.shape == Shape::call)
+    return fault("wrong_call_state", [] {
+      return std::string("a return address was pushed, but the call is to be replaced");
+    });
+  if (demand.jump) return reaches({*demand.jump, run}, Edge::target, 0);
+  return instead_at(start.insn.end(), run, *demand.instead);
 }
 
 std::optional<Fault> SiteProver::instead_at(Vaddr next, Vaddr run, const std::string& bytes) {

@@ -15,6 +15,7 @@ struct Demand {
   bool payload_allowed = true;         ///< false: only evicted, nothing may run before it
   std::optional<Vaddr> jump;           ///< go there instead of running the instruction
   std::optional<std::string> instead;  ///< run these bytes instead of the instruction
+  std::optional<std::int64_t> exit;    ///< end the program with this status instead
 };
 
 struct Fault {
@@ -46,6 +47,7 @@ class SiteProver {
   Proof attempt(const ChangedStart& start, const Demand& demand);
 
   std::optional<Fault> displaced_at(const ChangedStart& start, Vaddr run, const Demand& demand);
+  std::optional<Fault> asked_for_at(const ChangedStart& start, Vaddr run, const Demand& demand);
   std::optional<Fault> instead_at(Vaddr next, Vaddr run, const std::string& bytes);
   std::optional<Fault> instruction_at(Claim claim, bool pushed, int depth);
   std::optional<Fault> branch_at(Claim claim, const Decoded& original, int depth);

@@ -183,6 +183,7 @@ Demand Verification::demand_at(Vaddr address) const {
     demand.instead = site->replaced;
   else
     demand.jump = site->jump;
+  demand.exit = site->exit;
   return demand;
 }
 

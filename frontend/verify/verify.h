@@ -30,9 +30,9 @@ struct CodeKnowledge {
 
 struct VerifyRequest {
   std::filesystem::path original, patched;
-  /// A file of JSON lines as `punster patch --sites` writes them. A line may carry two more fields:
-  /// `"replaced":"9090"`, the bytes that stand in place of the instruction (the rest of it becomes
-  /// NOPs), and `"jump":"0x1234"`, where the trampoline goes instead of running the instruction.
+  /// A file of JSON lines as `punster patch --sites` writes them. A line may carry what happens
+  /// instead of the instruction: `"replaced":"9090"`, other bytes (the rest of it becomes NOPs);
+  /// `"jump":"0x1234"`, where the trampoline goes; `"exit":3`, the status the program ends with.
   std::optional<std::filesystem::path> sites;
   CodeKnowledge code;
   unsigned jobs = 2;                  ///< threads; never changes the report

@@ -172,6 +172,16 @@ TEST_CASE("a retargeted call whose trampoline pushes again is rejected", "[fault
   file.write(file.image(far), Machine{0x50} + jump(file.image(far + 1), callee));
   CHECK_FALSE(file.verify().ok());
 }
+TEST_CASE("a retargeted call that was to be replaced is rejected", "[faults]") {
+  Rewriting file;
+  const Vaddr callee = file.insn({0xc3});
+  const Vaddr site = file.insn(call(file.here(), callee));
+  file.insn({0xc3});
+  file.patch(site, call(site, file.image(far)));
+  file.write(file.image(far), jump(file.image(far), callee));
+  file.sites = site_line(site, 5, "e8faffffff", "patched", R"("jump":"0x1000")");
+  CHECK(only_failure(file.verify()) == "wrong_call_state");
+}
 TEST_CASE("an evicted neighbour without a body is rejected", "[faults]") {
   Sound file;
   file.patch(file.next, {0xeb, 0xfe});  // jmp .

@@ -304,6 +304,23 @@ TEST_CASE("a declared jump stands where the displaced instruction would", "[shap
   CHECK(only_failure(file.verify()) == "0 failures");
 }
 
+TEST_CASE("a site that ends the program with the declared status needs no way back", "[shapes]") {
+  Rewriting file;
+  const Vaddr site = file.insn(add5);
+  file.insn(ret);
+  file.patch(site, jump(site, file.image(far)));
+  file.write(file.image(far), {0x50, 0x58,                // a payload in front: push; pop
+                               0xbf, 0x03, 0, 0, 0,       // mov $3,%edi
+                               0xb8, 0xe7, 0, 0, 0,       // mov $231,%eax
+                               0x0f, 0x05, 0x0f, 0x0b});  // syscall; ud2
+  file.sites = site_line(site, 5, "0578563412", "patched", R"("exit":3)");
+  const auto report = file.verify();
+  CHECK(only_failure(report) == "0 failures");
+  CHECK(report.with_payload == 1);
+  file.sites = site_line(site, 5, "0578563412", "patched", R"("exit":4)");
+  CHECK(only_failure(file.verify()) == "displaced_altered");
+}
+
 TEST_CASE("the site file alone is enough where nobody analysed the code", "[shapes]") {
   Rewriting file;
   file.knows_instructions = false;
