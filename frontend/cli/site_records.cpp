@@ -35,17 +35,20 @@ std::string list(const std::vector<T>& elements, F text_of) {
 }
 
 /// What the verifier must know beyond the result: what happens instead of the instruction.
-std::string replacement_fields(const Treatment& treatment, Insn insn) {
+std::string replacement_fields(const Treatment& treatment) {
   std::string fields;
   for (const Action& action : treatment.actions) {
     if (action.kind() == ActionKind::jump) fields += ",\"jump\":" + hex(action.jump_target());
     if (action.kind() == ActionKind::exit)
       fields += ",\"exit\":" + std::to_string(action.exit_status());
+    // Also where a trampoline runs them: other actions come first, or they are longer than the instruction.
+    if (action.kind() == ActionKind::nop || action.kind() == ActionKind::bytes) {
+      const std::string& bytes = action.replacement();
+      fields += ",\"replaced\":" +
+                enclosed(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                          bytes.size())));
+    }
   }
-  if (const auto bytes = treatment.patch.in_place(insn.length()))
-    fields += ",\"replaced\":" +
-              enclosed(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes->data()),
-                                        bytes->size())));
   return fields;
 }
 
@@ -83,7 +86,7 @@ void SiteRecordWriter::write(const ResultsReply& page) {
     lines += ",\"trampoline\":" + (page.trampoline[i] ? hex(*page.trampoline[i]) : "null");
     lines += ",\"evicted\":" + list(page.evicted[i], hex);
     lines += ",\"reason\":" + quoted_or_null(page.reason[i]);
-    lines += replacement_fields(selection_.treatments[site.treatment], site.insn);
+    lines += replacement_fields(selection_.treatments[site.treatment]);
     lines += "}\n";
   }
   draft_.write(lines);
