@@ -13,7 +13,7 @@ bool keeps_flags(std::uint64_t before, std::uint64_t after) {
 
 }  // namespace
 
-DynamicTable::DynamicTable(const PatchedImage& image) {
+DynamicEntries::DynamicEntries(const PatchedImage& image) {
   for (const Elf64_Phdr& segment : image.segments()) {
     if (segment.p_type != PT_DYNAMIC) continue;
     for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= segment.p_filesz;
@@ -26,7 +26,7 @@ DynamicTable::DynamicTable(const PatchedImage& image) {
   }
 }
 
-std::optional<std::uint64_t> DynamicTable::value(std::int64_t tag) const {
+std::optional<std::uint64_t> DynamicEntries::value(std::int64_t tag) const {
   for (const Entry& entry : entries_) {
     if (entry.value.d_tag == tag) return entry.value.d_un.d_val;
     if (entry.value.d_tag == DT_NULL) break;
@@ -34,7 +34,7 @@ std::optional<std::uint64_t> DynamicTable::value(std::int64_t tag) const {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> DynamicTable::first_initialiser(const PatchedImage& image) const {
+std::optional<std::uint64_t> DynamicEntries::first_initialiser(const PatchedImage& image) const {
   const auto array = value(DT_INIT_ARRAY);
   if (!array) return std::nullopt;
   const auto table = value(DT_RELA), size = value(DT_RELASZ);
@@ -55,8 +55,8 @@ std::optional<std::uint64_t> offset_of(const PatchedImage& image, std::uint64_t 
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> unexplained_change(const DynamicTable& before,
-                                                const DynamicTable& after, std::uint32_t hook) {
+std::optional<std::uint64_t> unexplained_change(const DynamicEntries& before,
+                                                const DynamicEntries& after, std::uint32_t hook) {
   const auto& old = before.entries();
   const auto& now = after.entries();
   bool ended = false;

@@ -18,10 +18,10 @@ template <typename T>
   return value;
 }
 
-class DynamicTable {
+class DynamicEntries {
  public:
   /// All of PT_DYNAMIC, entries behind the end mark included; empty without one.
-  explicit DynamicTable(const PatchedImage& image);
+  explicit DynamicEntries(const PatchedImage& image);
 
   struct Entry {
     Elf64_Dyn value{};
@@ -44,8 +44,8 @@ class DynamicTable {
 
 /// Whether `after` may have become of `before` by rewriting: an entry for the hook, DF_1_NODELETE,
 /// and an end mark behind them. Returns the first file offset that may not differ as it does.
-[[nodiscard]] std::optional<std::uint64_t> unexplained_change(const DynamicTable& before,
-                                                              const DynamicTable& after,
+[[nodiscard]] std::optional<std::uint64_t> unexplained_change(const DynamicEntries& before,
+                                                              const DynamicEntries& after,
                                                               std::uint32_t hook);
 
 }  // namespace punster

@@ -33,7 +33,7 @@ class AllowedEdits {
 };
 
 void allow_hook(const PatchedImage& original, std::uint32_t hook, AllowedEdits& edits) {
-  const DynamicTable dynamic(original);
+  const DynamicEntries dynamic(original);
   // What may change in the dynamic section is decided entry by entry.
   for (const auto& entry : dynamic.entries()) edits.allow(entry.offset, sizeof entry.value);
   if (hook != PUNSTER_HOOK_INIT_ARRAY) return;
@@ -138,7 +138,7 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
     allow_hook(original, patched.header()->hook, edits);
     allow_notes(original, patched, edits);
     const auto change =
-        unexplained_change(DynamicTable(original), DynamicTable(patched), patched.header()->hook);
+        unexplained_change(DynamicEntries(original), DynamicEntries(patched), patched.header()->hook);
     if (change)
       log.add("dynamic_section", "the dynamic entry at file offset " + to_hex(FileOffset{*change}) +
                                      " was changed, and not for the hook");
@@ -163,7 +163,7 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
 void check_hook(const PatchedImage& original, const PatchedImage& patched, FailureLog& log) {
   if (patched.header() == nullptr) return;
   const PunsterHeader& header = *patched.header();
-  const DynamicTable before(original), after(patched);
+  const DynamicEntries before(original), after(patched);
   const auto entry = original.elf_header().e_entry;
   std::optional<std::uint64_t> hook, kept;
   switch (header.hook) {
