@@ -42,6 +42,21 @@ TEST_CASE("a fixed-address executable runs trampolines above and below its image
   check_patched(patched_run(shop, low.answer(site, Vaddr{0x10000}, 42)));
 }
 
+TEST_CASE("the entry point gets every register as ld.so left it", "[emit]") {
+  const Workshop shop;
+  // rdx holds ld.so's exit function: without it the library's destructor is never called.
+  const auto library = shop.compile("libbye.so", R"(
+    #include <stdio.h>
+    __attribute__((destructor)) static void bye(void) { puts("bye"); }
+  )", "-shared -fPIC");
+  const auto input = shop.compile("program", program_source(),
+                                  "-Wl,--no-as-needed " + library.string() + " -Wl,-rpath," + shop.file("").string());
+  PlanMaker maker(input);
+  const auto outcome = patched_run(shop, maker.answer(symbol(input, "site"), above(maker.view), 42));
+  CHECK(outcome.errors == "");
+  CHECK(outcome.output == "42 3\nbye\n");
+}
+
 TEST_CASE("a static executable is patched before it initialises itself", "[emit]") {
   const Workshop shop;
   const auto input = shop.compile("static", program_source(), "-static");

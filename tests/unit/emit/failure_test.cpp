@@ -135,6 +135,38 @@ TEST_CASE("a file that was replaced since ld.so mapped it is not trusted", "[emi
   }
 }
 
+TEST_CASE("another output at the file's own path is not mistaken for it", "[emit][failure]") {
+  if (run("unshare -m true").status != 0) {
+    WARN("cannot mount here");
+    return;
+  }
+  const Workshop shop;
+  // Initialised before our hook: puts another file where ours still is, as far as /proc/self/maps knows.
+  const auto cover = shop.compile("libcover.so", R"(
+    #include <stdlib.h>
+    #include <sys/mount.h>
+    __attribute__((constructor)) static void cover(void) {
+      if (mount(getenv("OTHER"), getenv("LIBRARY"), 0, MS_BIND, 0) != 0) abort();
+    }
+  )", "-shared -fPIC");
+  const auto original = shop.compile("original", answer_source(), "-shared -fPIC -Wl,-soname,liba.so "
+                                     "-Wl,--no-as-needed " + cover.string());
+  const auto library = shop.file("liba.so"), other = shop.file("other");
+  PlanMaker ours(original), theirs(original);
+  emit_to(ours.answer(symbol(original, "site"), above(ours.view, 9), 42), library);
+  theirs.plan.build_key.assign(32, 0x77);
+  emit_to(theirs.answer(symbol(original, "site"), above(theirs.view, 9), 43), other);
+  const auto program = shop.compile("program", R"(
+    #include <stdio.h>
+    int answer(void);
+    int main(void) { printf("%d\n", answer()); return 0; })", library.string());
+  const auto outcome = run("LD_LIBRARY_PATH=" + shop.file("").string() + " LIBRARY=" + library.string() +
+                           " OTHER=" + other.string() + " unshare -m " + program.string());
+  INFO(outcome.errors);
+  // 42 through /proc/self/map_files, where that is permitted.
+  CHECK((outcome.output == "42\n" || outcome.output == "1\n"));
+}
+
 TEST_CASE("without /proc a shared object stays unpatched, an executable finds itself by name",
           "[emit][failure]") {
   if (run("unshare -r chroot / true").status != 0) {

@@ -17,8 +17,11 @@ int main(void) { printf("%d\n", answer()); return 0; }
 std::string with_constructor() {
   return answer_source() + R"(
 #include <stdio.h>
-__attribute__((constructor)) static void greet(int argc, char **argv) {
-  printf("%d %s %d\n", argc, argv[1], answer());
+#include <string.h>
+__attribute__((constructor)) static void greet(int argc, char **argv, char **envp) {
+  int here = 0;
+  for (; *envp; ++envp) here += strcmp(*envp, "HERE=1") == 0;
+  printf("%d %s %d %d\n", argc, argv[1], here, answer());
   fflush(stdout);
 }
 )";
@@ -42,7 +45,7 @@ struct Loaded {
     return maker;
   }
   Outcome run_with(const std::string& environment) const {
-    return run(environment + " PUNSTER_STRICT=1 LD_LIBRARY_PATH=" + patched.parent_path().string() + " " +
+    return run(environment + " HERE=1 PUNSTER_STRICT=1 LD_LIBRARY_PATH=" + patched.parent_path().string() + " " +
                program.string() + " first");
   }
 };
@@ -60,7 +63,7 @@ TEST_CASE("DT_INIT leads to the runtime, and constructors still get their argume
   const auto outcome = test.run_with("");
   CHECK(outcome.errors == "");
   // The constructor runs after the hook, so it calls the patched function.
-  CHECK(outcome.output == "2 first 42\n42\n");
+  CHECK(outcome.output == "2 first 1 42\n42\n");
 }
 
 TEST_CASE("without DT_INIT the first constructor's relocation leads to the runtime", "[emit]") {
@@ -69,13 +72,13 @@ TEST_CASE("without DT_INIT the first constructor's relocation leads to the runti
   emit_to(test.patch_answer(), test.patched);
   const auto outcome = test.run_with("");
   CHECK(outcome.errors == "");
-  CHECK(outcome.output == "2 first 42\n42\n");
+  CHECK(outcome.output == "2 first 1 42\n42\n");
 }
 
 TEST_CASE("packed relative relocations are hooked in place", "[emit]") {
   const Loaded test(with_constructor(), "-nostartfiles -Wl,-z,pack-relative-relocs");
   emit_to(test.patch_answer(), test.patched);
-  CHECK(test.run_with("").output == "2 first 42\n42\n");
+  CHECK(test.run_with("").output == "2 first 1 42\n42\n");
 }
 
 TEST_CASE("without any initialiser a spare entry becomes one", "[emit]") {
