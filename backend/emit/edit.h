@@ -10,14 +10,14 @@
 
 namespace punster {
 
-struct Edit {
+struct FileEdit {
   FileOffset at;
   std::vector<std::uint8_t> bytes;
 };
 
 /// The edit that writes the bytes of `value`, a plain structure or integer, at `at`.
 template <typename T>
-[[nodiscard]] Edit edit_of(FileOffset at, const T& value) {
+[[nodiscard]] FileEdit edit_of(FileOffset at, const T& value) {
   std::vector<std::uint8_t> bytes(sizeof value);
   std::memcpy(bytes.data(), &value, sizeof value);
   return {at, std::move(bytes)};

@@ -79,7 +79,7 @@ std::vector<std::uint8_t> configured_runtime(const RuntimeBlob& blob, const Outp
 }
 
 /// All changes to original bytes.
-std::vector<Edit> edits_of(const ElfView& input, const EmitPlan& plan, const OutputLayout& layout,
+std::vector<FileEdit> edits_of(const ElfView& input, const EmitPlan& plan, const OutputLayout& layout,
                            const Hook& hook, const RuntimeBlob& blob,
                            const std::optional<SectionHeaders>& sections) {
   auto edits = hook.edits;
@@ -97,7 +97,7 @@ std::vector<Edit> edits_of(const ElfView& input, const EmitPlan& plan, const Out
   }
   edits.push_back(edit_of(FileOffset{0}, header));
 
-  const auto append = [&](std::vector<Edit> more) {
+  const auto append = [&](std::vector<FileEdit> more) {
     std::move(more.begin(), more.end(), std::back_inserter(edits));
   };
   const std::uint32_t features =

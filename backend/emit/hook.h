@@ -13,7 +13,7 @@ struct Hook {
   Vaddr original_entry;            ///< where the runtime goes on; 0: nowhere
   std::vector<FileOffset> words;   ///< 8-byte words that are to hold the runtime's address; for
                                    ///< executables none: it is e_entry
-  std::vector<Edit> edits;         ///< whatever else must change
+  std::vector<FileEdit> edits;         ///< whatever else must change
 };
 
 /// `keep_loaded`: a signal handler will point into the object, so dlclose() must not unmap it.

@@ -34,8 +34,8 @@ void for_each_gnu_note(const ElfView& input, std::uint32_t type,
 
 }  // namespace
 
-std::vector<Edit> clear_features(const ElfView& input, std::uint32_t features) {
-  std::vector<Edit> edits;
+std::vector<FileEdit> clear_features(const ElfView& input, std::uint32_t features) {
+  std::vector<FileEdit> edits;
   for_each_gnu_note(input, property_note, [&](FileOffset at, std::uint64_t size) {
     for (std::uint64_t i = 0; i + 12 <= size;) {
       const auto type = input.read<std::uint32_t>(at + Bytes{i});
@@ -50,8 +50,8 @@ std::vector<Edit> clear_features(const ElfView& input, std::uint32_t features) {
   return edits;
 }
 
-std::vector<Edit> fresh_build_id(const ElfView& input, std::span<const std::uint8_t> build_key) {
-  std::vector<Edit> edits;
+std::vector<FileEdit> fresh_build_id(const ElfView& input, std::span<const std::uint8_t> build_key) {
+  std::vector<FileEdit> edits;
   for_each_gnu_note(input, NT_GNU_BUILD_ID, [&](FileOffset at, std::uint64_t size) {
     std::vector<std::uint8_t> id(size);
     for (std::size_t i = 0; i < id.size(); ++i) id[i] = build_key[i % build_key.size()];

@@ -10,9 +10,9 @@ namespace punster {
 
 /// Clears feature bits (GNU_PROPERTY_X86_FEATURE_1_IBT, _SHSTK) in .note.gnu.property. Nothing when the
 /// file does not claim them.
-[[nodiscard]] std::vector<Edit> clear_features(const ElfView& input, std::uint32_t features);
+[[nodiscard]] std::vector<FileEdit> clear_features(const ElfView& input, std::uint32_t features);
 
 /// Replaces the build id by one made from `build_key`. Nothing when the file has none.
-[[nodiscard]] std::vector<Edit> fresh_build_id(const ElfView& input, std::span<const std::uint8_t> build_key);
+[[nodiscard]] std::vector<FileEdit> fresh_build_id(const ElfView& input, std::span<const std::uint8_t> build_key);
 
 }  // namespace punster
