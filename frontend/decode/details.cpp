@@ -150,6 +150,7 @@ void note_registers(Details& d, const ZydisDecodedInstruction& insn,
   }
 }
 
+// Flags are hidden operands too, but Zydis 4.0 forgets that cmc writes one.
 void note_flags(Details& d, const ZydisDecodedInstruction& insn) {
   if (!insn.cpu_flags) return;
   const Register rflags = from_zydis(ZYDIS_REGISTER_RFLAGS);

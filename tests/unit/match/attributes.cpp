@@ -39,7 +39,8 @@ TEST_CASE("jmp is every jump, conditional or not, direct or not", "[attributes]"
   CHECK_FALSE(matches(call_rel32, "jmp"));
   CHECK_FALSE(matches(ret, "jmp"));
   CHECK_FALSE(matches("c7 f8 00 00 00 00", "jmp"));  // xbegin
-  CHECK_FALSE(matches("ff 30", "jmp"));              // push (%rax)
+  CHECK_FALSE(matches("c7 f8 00 00 00 00", "mnemonic == \"xbegin\" and (jmp or jcc)"));
+  CHECK_FALSE(matches("ff 30", "jmp"));  // push (%rax)
 }
 
 TEST_CASE("jcc is a conditional jump", "[attributes]") {
@@ -193,6 +194,8 @@ TEST_CASE("memory operands can be written down", "[attributes][operands]") {
   CHECK(matches(store, "mem[0] == mem64<-8(%rsp)>"));
   CHECK(matches(canary, "mem[0] == mem64<%fs:0x28>"));
   CHECK(matches(load, "op[0] in {mem64<(%rax)>, mem64<0x200(%rax,%rbx,8)>}"));
+  CHECK_FALSE(matches(load, "op[0] == mem64<0x200(%rax,%rbx,4)>"));
+  CHECK_FALSE(matches(load, "op[0] == mem64<0x208(%rax,%rbx,8)>"));
   CHECK_FALSE(matches(load, "op[0] == mem32<0x200(%rax,%rbx,8)>"));
   CHECK_FALSE(matches(load, "op[1] == mem64<0x200(%rax,%rbx,8)>"));
 }
@@ -206,7 +209,8 @@ TEST_CASE("reads, writes and regs include implicit registers", "[attributes][reg
   CHECK(matches(add_imm, "rflags in writes and rflags not in reads"));
   CHECK(matches(load, "{rax, rbx} in reads and rbx not in writes and rbx in regs"));
   CHECK(matches(canary, "fs in reads"));
-  CHECK(matches("d3 e0", "cl in reads"));  // shl %cl,%eax
+  CHECK(matches("f5", "rflags in reads and rflags in writes"));  // cmc
+  CHECK(matches("d3 e0", "cl in reads"));                        // shl %cl,%eax
 }
 
 TEST_CASE("reads rax is short for rax in reads", "[attributes][registers]") {

@@ -34,6 +34,7 @@ TEST_CASE("comparisons of numbers are signed", "[operators]") {
   CHECK(holds("size == 1"));
   CHECK(holds("size = 1"));
   CHECK(holds("size != 2"));
+  CHECK_FALSE(holds("size != 1"));
   CHECK(holds("size < 2"));
   CHECK(holds("size <= 1"));
   CHECK(holds("size > 0"));
@@ -95,7 +96,8 @@ TEST_CASE("defined tells undefined from false", "[operators]") {
 TEST_CASE("values of different kinds are different", "[operators]") {
   CHECK(matches("48 01 d8", "op[0] != 3 and not op[0] == 3"));  // add %rbx,%rax
   CHECK(matches("48 01 d8", "op[0] != op[1]"));
-  CHECK(matches("48 01 c0", "op[0] == op[1]"));  // add %rax,%rax
+  CHECK_FALSE(matches("48 01 d8", "op[0] in {0, 1}"));  // rbx is no number
+  CHECK(matches("48 01 c0", "op[0] == op[1]"));         // add %rax,%rax
 }
 
 TEST_CASE("regular expressions match the whole text", "[operators][regex]") {
