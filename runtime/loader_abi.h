@@ -69,8 +69,8 @@ struct PunsterHeader {
   uint64_t traps_offset;      // likewise
   uint64_t original_entry;    // link-time; see enum PunsterHook
   uint64_t span_lo, span_hi;  // link-time range of all program headers of the output
-  uint64_t counters_address;  // link-time, page-aligned; 0: no counters. Slot 0 is here: the counters
-                              // file is mapped from its slots_offset (4096) on, not from its start
+  uint64_t counters_address;  // link-time, page-aligned; 0: no counters. The counters file is
+                              // mapped here from its start: slot 0 stands slots_offset (4096) further
   uint64_t counters_bytes;    // multiple of the page size
   uint64_t counters_path;     // bytes from the start of this structure to a NUL-terminated path
   uint8_t build_key[32];      // SHA-256 of the input and the requests: identifies this very file
