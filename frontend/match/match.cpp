@@ -4,8 +4,8 @@
 // looks at the opcode bytes before it pays for a decoder, and only `asm` formats text. Write the
 // cheap test first: `jcc and asm =~ /.../` formats conditional jumps only.
 //
-// Measured over git's 634,858 instructions on one core: see tests/unit/match/speed.cpp, which
-// prints the figures.
+// Measured over git's 628,449 instructions, CPU time of one core: `true` 1 ms, `jmp` 27 ms, `asm =~
+// /mov.*%rax/` 152 ms, `rax in writes` 166 ms. `unit_match "[speed]"` prints the table.
 
 #include "frontend/match/match.h"
 
