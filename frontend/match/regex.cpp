@@ -1,13 +1,13 @@
 // `asm =~ /mov.*%rax.*/` runs once for each instruction of the binary, 635,000 times for git.
-// std::regex backtracks: some patterns take exponential time, and plain ones a microsecond per
-// instruction and more. Match expressions ask only whether the whole text matches, so we do what
-// K. Thompson ("Regular expression search algorithm", CACM 1968) did: build a nondeterministic
-// automaton from the pattern (regex_compiler.cpp), and make it deterministic once, before the first
-// instruction. A match then is one table look-up a byte: about 40 ns for a typical line of
-// assembly.
+// std::regex backtracks: some patterns take exponential time. Match expressions ask only whether the
+// whole text matches, so we do what K. Thompson ("Regular expression search algorithm", CACM 1968)
+// did: build a nondeterministic automaton from the pattern (regex_compiler.cpp), and make it
+// deterministic once, before the first instruction. A match then is one table look-up a byte.
+// Measured on "movq 0x200(%rcx,%rbx,8), %rax": 42 ns for patterns that read all of it, 2 ns for
+// those that fail at its first letters; std::regex takes 440 to 620 and 55 to 60 ns.
 //
 // Two refinements. Bytes that no part of the pattern tells apart share a column of the table, which
-// keeps it in the cache: typical patterns need 5 to 15 columns instead of 256. And where the
+// keeps it in the cache: the patterns measured need 4 to 9 columns instead of 256. And where the
 // deterministic automaton would explode (/.*a.{20}/ has a million states), we stop at `max_states`
 // and follow the set of nondeterministic states instead, slower but still linear in the text.
 
