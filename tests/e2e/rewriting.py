@@ -59,7 +59,8 @@ class Run:
 
 
 def run(command, cwd=None, env=None, timeout=600, input_text=None, limits=()):
-    """Runs `command` with a fixed locale and none of the caller's PUNSTER_* variables."""
+    """Runs `command` with a fixed locale and none of the caller's PUNSTER_* variables, in a session of its
+    own: some rewritten programs take their whole process group with them when they fail to start."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PUNSTER_")}
     environment.update(LC_ALL="C", LANG="C", TZ="UTC", HOME=str(cwd or "/"))
     environment.update(env or {})
@@ -73,7 +74,7 @@ def run(command, cwd=None, env=None, timeout=600, input_text=None, limits=()):
         done = subprocess.run([str(c) for c in command], cwd=cwd, env=environment, timeout=timeout,
                               input=input_text, text=True, errors="backslashreplace",
                               stdin=None if input_text is not None else subprocess.DEVNULL,
-                              capture_output=True, preexec_fn=prepare)
+                              capture_output=True, preexec_fn=prepare, start_new_session=True)
     except subprocess.TimeoutExpired:
         raise Failure(f"no end within {timeout} s: {' '.join(map(str, command))}") from None
     return Run(done.returncode, done.stdout, done.stderr)
