@@ -28,15 +28,19 @@ std::optional<JumpHop> jump_at(CodeReader& memory, Vaddr address) {
   return hop && !hop->call ? hop : std::nullopt;
 }
 
+Ways::Ways(const ChangedStart& start, CodeReader& memory) : at_{start.entry} {
+  while (count_ < at_.size()) {
+    const auto hop = jump_at(memory, at_[count_ - 1]);
+    if (!hop || !memory.in_trampoline(hop->target)) break;
+    at_[count_++] = hop->target;
+  }
+}
+
 bool leads_to(const ChangedStart& start, Vaddr address, CodeReader& memory) {
   if (start.shape != Shape::jump && start.shape != Shape::trap) return false;
-  Vaddr at = start.entry;
-  for (int hops = 0; at != address; ++hops) {
-    const auto hop = hops < most_hops ? jump_at(memory, at) : std::nullopt;
-    if (!hop) return false;
-    at = hop->target;
-  }
-  return true;
+  if (start.entry == address) return true;
+  const Ways ways(start, memory);
+  return std::find(ways.all().begin(), ways.all().end(), address) != ways.all().end();
 }
 
 }  // namespace punster

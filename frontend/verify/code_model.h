@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "frontend/verify/body_entries.h"
 #include "frontend/verify/code_reader.h"
 #include "frontend/verify/jump_path.h"
 #include "protocol/instruction.h"
@@ -34,6 +35,7 @@ struct CodeModel {
   std::span<const Insn> instructions;       ///< ascending
   std::vector<ChangedStart> changed;        ///< ascending
   std::vector<AddressRange> changed_bytes;  ///< ascending runs of differing bytes
+  BodyEntries entries;                      ///< of `changed`
   bool movable = true;                      ///< position-independent
 
   [[nodiscard]] const ChangedStart* find_changed(Vaddr address) const;
@@ -48,9 +50,21 @@ inline constexpr int most_hops = 4;
 /// The jump that stands at `address` after start, calls not among them.
 [[nodiscard]] std::optional<JumpHop> jump_at(CodeReader& memory, Vaddr address);
 
-/// Whether executing `start` leads unconditionally to `address`: its trampoline, or further along
-/// the jumps that stand there. Never for a retargeted call: what stands there expects a return
-/// address.
+/// The addresses in trampolines that a jump, a retargeted call or a trap leads to without running
+/// anything: its entry, and on along the jumps that stand there (stubs, a displaced jump).
+class Ways {
+ public:
+  Ways(const ChangedStart& start, CodeReader& memory);
+  [[nodiscard]] std::span<const Vaddr> all() const { return std::span(at_).first(count_); }
+  [[nodiscard]] Vaddr last() const { return at_[count_ - 1]; }
+
+ private:
+  std::array<Vaddr, most_hops + 1> at_;
+  std::size_t count_ = 1;
+};
+
+/// Whether `address` is one of the ways of `start`. Never for a retargeted call: what stands there
+/// expects a return address.
 [[nodiscard]] bool leads_to(const ChangedStart& start, Vaddr address, CodeReader& memory);
 
 }  // namespace punster

@@ -295,6 +295,21 @@ std::optional<std::int64_t> stack_change(Code code, Vaddr) {
   return 0;
 }
 
+bool writes_slot(Code code, std::int64_t offset) {
+  Full full;
+  if (!decode_full(code, full)) return false;
+  return std::any_of(full.operands, full.operands + full.insn.operand_count_visible,
+                     [&](const ZydisDecodedOperand& operand) {
+                       const auto size = static_cast<std::int64_t>(operand.size / 8);
+                       return operand.type == ZYDIS_OPERAND_TYPE_MEMORY &&
+                              (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0 &&
+                              operand.mem.base == ZYDIS_REGISTER_RSP &&
+                              operand.mem.index == ZYDIS_REGISTER_NONE &&
+                              operand.mem.disp.value < offset + 8 &&
+                              operand.mem.disp.value + size > offset;
+                     });
+}
+
 std::optional<StackStep> stack_step(Code code, Vaddr at) {
   using Kind = StackStep::Kind;
   Full full;

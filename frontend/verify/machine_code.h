@@ -60,6 +60,11 @@ struct Comparison {
 /// taken to return with rsp as before.
 [[nodiscard]] std::optional<std::int64_t> stack_change(Code code, Vaddr at);
 
+/// Whether the instruction writes any of the eight bytes at `offset` from rsp, as far as its
+/// operands tell: by memory that rsp alone addresses, rsp as it is before the instruction. Pushes
+/// and calls write below rsp and are not counted.
+[[nodiscard]] bool writes_slot(Code code, std::int64_t offset);
+
 /// A general-purpose register by its number in the encoding; 4 is rsp, -1 none.
 using RegisterNumber = int;
 inline constexpr RegisterNumber no_register = -1, rsp_register = 4;

@@ -20,13 +20,17 @@ constexpr int most_instructions = 32 * 1024;
 
 }  // namespace
 
-PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
+PayloadEnd end_of_payload(CodeReader& memory, Vaddr start, const PayloadLimits& limits,
                           const std::function<bool(Vaddr)>& is_displaced) {
+  const std::uint64_t room =
+      limits.next_body ? limits.next_body->value - start.value : longest_body + 1;
   std::map<std::uint64_t, std::int64_t> pending{{0, 0}};  // distance from start -> rsp moved by
   for (int count = 0; !pending.empty() && count < most_instructions; ++count) {
     const std::uint64_t distance = pending.begin()->first;
     const std::int64_t moved = pending.begin()->second;
     const Vaddr at = start + Bytes{distance};
+    if (distance >= room)
+      return {false, {}, "it runs into the next body, at " + to_hex(*limits.next_body)};
     if (moved == 0 && pending.size() == 1 && is_displaced(at)) return {true, at, {}};
 
     const Code code = memory.at(at);
@@ -34,6 +38,9 @@ PayloadEnd end_of_payload(CodeReader& memory, Vaddr start,
     if (!decoded) return {false, {}, "no instruction at " + to_hex(at)};
     const auto change = stack_change(code, at);
     if (!change) return {false, {}, "rsp cannot be followed at " + to_hex(at)};
+    if (moved + *change > 0) return {false, {}, "rsp is above where it was at " + to_hex(at)};
+    if (limits.return_address && writes_slot(code, -moved))
+      return {false, {}, "the return address is overwritten at " + to_hex(at)};
     pending.erase(pending.begin());
 
     std::string fault;

@@ -4,9 +4,8 @@
 #pragma once
 
 #include <string>
-#include <utility>
 
-#include "frontend/verify/code_model.h"
+#include "frontend/verify/claim_proof.h"
 
 namespace punster {
 
@@ -16,16 +15,15 @@ struct Demand {
   std::optional<Vaddr> jump;           ///< go there instead of running the instruction
   std::optional<std::string> instead;  ///< run these bytes instead of the instruction
   std::optional<std::int64_t> exit;    ///< end the program with this status instead
-};
-
-struct Fault {
-  const char* kind = "";
-  std::string message;
+  [[nodiscard]] bool in_place_of_it() const { return jump || instead || exit; }
 };
 
 struct Proof {
   std::optional<Fault> fault;  ///< nothing: proven
   bool has_payload = false;
+  /// Where the payload, or the displaced instruction without one, begins; nothing when it is left
+  /// out. No two starts may have the same.
+  std::optional<Vaddr> body;
 };
 
 /// Not thread-safe; any number may read the same model.
@@ -37,36 +35,18 @@ class SiteProver {
   [[nodiscard]] Proof prove(const ChangedStart& start, const Demand& demand = {});
 
  private:
-  // A claim "executing at `run` does what the original does from `original` on".
-  struct Claim {
-    Vaddr original, run;
-    friend bool operator==(const Claim&, const Claim&) = default;
-  };
-  enum class Edge : std::uint8_t { next, target };
-
   Proof attempt(const ChangedStart& start, const Demand& demand);
+  Proof after_payload(const ChangedStart& start, const Demand& demand, const Ways& ways,
+                      Fault without);
 
   std::optional<Fault> displaced_at(const ChangedStart& start, Vaddr run, const Demand& demand);
   std::optional<Fault> asked_for_at(const ChangedStart& start, Vaddr run, const Demand& demand);
   std::optional<Fault> instead_at(Vaddr next, Vaddr run, const std::string& bytes);
-  std::optional<Fault> instruction_at(Claim claim, bool pushed, int depth);
-  std::optional<Fault> branch_at(Claim claim, const Decoded& original, int depth);
-  std::optional<Fault> call_at(Claim claim, Vaddr next, bool pushed, int depth);
-  std::optional<Fault> reaches(Claim claim, Edge edge, int depth);
-  std::optional<Fault> untouched_target(Vaddr original);
 
-  /// `text()` is the message, built only when it will be shown: most faults are attempts that
-  /// another one makes good.
-  template <typename Text>
-  Fault fault(const char* kind, const Text& text) const {
-    return {kind, explaining_ ? text() : std::string()};
-  }
-
-  const CodeModel& model_;
-  CodeReader original_, patched_;
+  CodeReader patched_;
+  ClaimProver claims_;
+  BodyFinder bodies_;
   bool explaining_ = false;
-  std::vector<Claim>
-      assumed_;  // of the proof under way: each consumed an instruction before it recurs
 };
 
 }  // namespace punster

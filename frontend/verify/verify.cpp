@@ -76,8 +76,10 @@ class Verification {
  private:
   void find_changed_instructions();
   void read_shapes();
+  void add_entries(std::size_t start, CodeReader& memory, std::vector<BodyEntry>& entries) const;
   void check_stray_bytes();
   void prove_changed();
+  void check_bodies_apart(const std::vector<std::optional<Vaddr>>& bodies);
   void check_branches_of_untouched();
   void compare_with_site_file();
   void compare_site(const SiteRecord& site);
@@ -135,8 +137,10 @@ void Verification::find_changed_instructions() {
 void Verification::read_shapes() {
   std::vector<FailureLog> logs(jobs_, FailureLog(request_.failures_listed));
   std::vector<std::vector<AddressRange>> bytes(jobs_);
+  std::vector<std::vector<BodyEntry>> entries(jobs_);
   in_parts(model_.changed.size(), jobs_, [&](unsigned part, std::size_t from, std::size_t to) {
     ShapeReader reader(model_);
+    CodeReader memory(patched_);
     for (std::size_t i = from; i < to; ++i) {
       ChangedStart& start = model_.changed[i];
       const SiteRecord* site = sites_ ? sites_->find(start.insn.address()) : nullptr;
@@ -145,13 +149,26 @@ void Verification::read_shapes() {
       if (reading.fault)
         logs[part].add(start.insn.address(), reading.fault->kind,
                        std::move(reading.fault->message));
+      else
+        add_entries(i, memory, entries[part]);
     }
+    std::sort(entries[part].begin(), entries[part].end());
     bytes[part] = reader.take_jump_bytes();
   });
   for (unsigned part = 0; part < jobs_; ++part) {
     log_.merge(std::move(logs[part]));
     jump_bytes_.insert(jump_bytes_.end(), bytes[part].begin(), bytes[part].end());
   }
+  model_.entries = BodyEntries(entries);
+}
+
+void Verification::add_entries(std::size_t start, CodeReader& memory,
+                               std::vector<BodyEntry>& entries) const {
+  const ChangedStart& changed = model_.changed[start];
+  if (changed.shape == Shape::replaced) return;
+  const Ways ways(changed, memory);
+  for (const Vaddr way : ways.all())
+    entries.push_back({way, static_cast<std::uint32_t>(start), way == changed.entry});
 }
 
 void Verification::check_stray_bytes() {
@@ -201,6 +218,7 @@ void Verification::prove_changed() {
   std::vector<FailureLog> logs(jobs_, FailureLog(request_.failures_listed));
   enum class Outcome : std::uint8_t { unproven, proven, proven_with_payload };
   std::vector<Outcome> outcomes(model_.changed.size());
+  std::vector<std::optional<Vaddr>> bodies(model_.changed.size());
   in_parts(model_.changed.size(), jobs_, [&](unsigned part, std::size_t from, std::size_t to) {
     SiteProver prover(model_);
     for (std::size_t i = from; i < to; ++i) {
@@ -214,12 +232,28 @@ void Verification::prove_changed() {
                        "the trampoline of " + to_hex(address) + ": " + proof.fault->message);
       else
         outcomes[i] = proof.has_payload ? Outcome::proven_with_payload : Outcome::proven;
+      bodies[i] = proof.body;
     }
   });
   for (FailureLog& log : logs) log_.merge(std::move(log));
+  check_bodies_apart(bodies);
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     if (outcomes[i] != Outcome::unproven)
       count_proven(model_.changed[i], outcomes[i] == Outcome::proven_with_payload);
+}
+
+// Each body is one start's own: what it counts or prints is about that start.
+void Verification::check_bodies_apart(const std::vector<std::optional<Vaddr>>& bodies) {
+  BodyFinder finder(model_.entries);
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    if (!bodies[i]) continue;
+    for (const BodyEntry& entry : finder.at(*bodies[i]))
+      if (entry.start != i && bodies[entry.start] == bodies[i])
+        log_.add(model_.changed[i].insn.address(), "shared_body",
+                 to_hex(model_.changed[i].insn.address()) + " and " +
+                     to_hex(model_.changed[entry.start].insn.address()) +
+                     " both lead to the body at " + to_hex(*bodies[i]));
+  }
 }
 
 // A branch that was not touched still leads where it led. When that is inside a known instruction
