@@ -57,6 +57,7 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
   PUNSTER_TRY(state_->rewrite_in_memory());
   auto& plan = *state_->planned;
   const auto& sites = plan.bodies->sites();
+  const auto& refused = plan.bodies->refused();
   std::vector<std::uint32_t> trace;
   for (const auto address : request.addresses)
     if (const auto insn = state_->requests.find(address)) trace.push_back(*insn);
@@ -70,8 +71,15 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
     const auto insn = state_->requests.find(address);
     const auto site = std::find_if(sites.begin(), sites.end(),
                                    [&](const SiteBody& s) { return insn && s.insn == *insn; });
+    const auto refusal =
+        std::find_if(refused.begin(), refused.end(), [&](const RefusedSite& r) {
+          return state_->requests.patches()[r.patch].address == address;
+        });
     if (!insn) {
       e.note = "no instruction is known to start here";
+    } else if (refusal != refused.end()) {
+      e.result = "failed";
+      e.note = refusal->reason;
     } else if (site == sites.end()) {
       e.note = "not a site";
       for (const auto& eviction : plan.solution.evictions)

@@ -71,6 +71,13 @@ TEST_CASE("what cannot be relocated has failed, and says why") {
   CHECK_FALSE(reply.reason[1].empty());
   CHECK(reply.trampoline[0].has_value());
   CHECK_FALSE(reply.trampoline[1].has_value());
+
+  const auto explained = program.session.explain({{Vaddr{0x400113}, Vaddr{0x400115}}});
+  REQUIRE(explained);
+  const auto& refused = explained.value().explanations.at(0);
+  CHECK(refused.result == "failed");
+  CHECK(refused.note == reply.reason[1]);
+  CHECK(explained.value().explanations.at(1).note == "not a site");
 }
 
 TEST_CASE("results come in pages") {
