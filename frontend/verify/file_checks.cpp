@@ -87,6 +87,21 @@ void allow_notes(const PatchedImage& original, const PatchedImage& patched, Allo
   }
 }
 
+/// Allows whatever no program header of the original covers: symbols, section headers. After `strip`,
+/// other things may stand there.
+void allow_unloaded(const PatchedImage& original, AllowedEdits& edits) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> covered{{0, sizeof(Elf64_Ehdr)}};
+  for (const Elf64_Phdr& segment : original.segments())
+    covered.emplace_back(segment.p_offset, segment.p_offset + segment.p_filesz);
+  std::sort(covered.begin(), covered.end());
+  std::uint64_t end = 0;
+  for (const auto& [lo, hi] : covered) {
+    if (lo > end) edits.allow(end, lo - end);
+    end = std::max(end, hi);
+  }
+  if (end < original.file().size()) edits.allow(end, original.file().size() - end);
+}
+
 /// The added executable segment that `address` lies in: where the runtime must be.
 const Elf64_Phdr* added_code_at(const PatchedImage& original, const PatchedImage& patched,
                                 std::uint64_t address) {
@@ -123,7 +138,7 @@ bool is_configured(const PatchedImage& patched, const Elf64_Phdr& segment) {
 void check_original_bytes(const PatchedImage& original, const PatchedImage& patched,
                           FailureLog& log) {
   const auto before = original.file(), after = patched.file();
-  if (after.size() < before.size()) {
+  if (after.size() < before.size() && !patched.was_moved()) {
     log.add("original_bytes_changed", "the patched file is shorter than the original");
     return;
   }
@@ -143,9 +158,14 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
       log.add("dynamic_section", "the dynamic entry at file offset " + to_hex(FileOffset{*change}) +
                                      " was changed, and not for the hook");
   }
+  if (patched.was_moved()) allow_unloaded(original, edits);
   edits.sort();
   edits.for_each_fixed_part(before.size(), [&](std::uint64_t lo, std::uint64_t hi) {
     constexpr std::uint64_t stride = 4096;
+    if (hi > after.size()) {
+      log.add("original_bytes_changed", "the patched file ends within a segment of the original");
+      return;
+    }
     for (; lo < hi; lo += std::min(stride, hi - lo)) {
       const auto end = std::min(lo + stride, hi);
       if (std::memcmp(before.data() + lo, after.data() + lo, end - lo) == 0) continue;

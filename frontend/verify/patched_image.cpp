@@ -177,6 +177,7 @@ struct PatchedImage::Parts {
   std::vector<PunsterMapping> mappings;
   std::vector<PunsterTrap> traps;
   std::string counters_path;
+  std::uint64_t moved_by = 0;  // of the tables and pages within the file; wraps
   std::vector<MemoryPiece> plain, memory;
 
   [[nodiscard]] Error malformed(const std::string& what) const {
@@ -219,6 +220,8 @@ struct PatchedImage::Parts {
     auto routes = copy_out<PunsterTrap>(tables, header->traps_offset, header->trap_count);
     if (!runs || !routes) return malformed("the tables of the runtime reach past their segment");
     mappings = std::move(*runs);
+    moved_by = segment.p_offset - header->header_offset;
+    for (PunsterMapping& mapping : mappings) mapping.file_offset += moved_by;
     traps = std::move(*routes);
     if (header->counters_address != 0) {
       const auto at = header->counters_path;
@@ -301,6 +304,9 @@ const PunsterHeader* PatchedImage::header() const {
 }
 std::span<const PunsterMapping> PatchedImage::mappings() const {
   return parts_->mappings;
+}
+bool PatchedImage::was_moved() const {
+  return parts_->moved_by != 0;
 }
 std::span<const PunsterTrap> PatchedImage::traps() const {
   return parts_->traps;

@@ -53,7 +53,10 @@ class PatchedImage {
 
   /// The tables of the runtime, or nullptr: not a rewritten file.
   [[nodiscard]] const PunsterHeader* header() const;
+  /// File offsets are those in this very file, also when `strip` moved them.
   [[nodiscard]] std::span<const PunsterMapping> mappings() const;
+  /// Whether `strip` or `objcopy` moved tables and pages within the file since it was written.
+  [[nodiscard]] bool was_moved() const;
   [[nodiscard]] std::span<const PunsterTrap> traps() const;  ///< in file order
   /// Where the trap at `site` leads, or nothing. Correct only when traps() ascend, which verify
   /// checks.

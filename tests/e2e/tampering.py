@@ -30,6 +30,8 @@ class Layout:
         self.elf = ElfFile(data)
         self.base = next(s.offset for s in self.elf.segments() if s.type == PT_LOAD and
                          self.elf.data[s.offset:s.offset + 8] == MAGIC)
+        # `strip` moves the tables, and everything behind them as far.
+        self.moved_by = self.base - self.elf.get(self.base + 40, "<Q")
         self.count = self.elf.get(self.base + 20, "<I")
         self.table = self.base + self.elf.get(self.base + 48, "<Q")
         self.rows = [struct.unpack_from("<QQII", self.elf.data, self.table + 24 * i) for i in range(self.count)]
@@ -40,7 +42,7 @@ class Layout:
     def offset(self, address, kind=TRAMPOLINES):
         for start, offset, pages, what in self.rows:
             if what == kind and (address - start) % 2**64 < pages * 4096:
-                return offset + (address - start) % 2**64
+                return offset + self.moved_by + (address - start) % 2**64
         return None
 
     def disassemble(self, address, size):

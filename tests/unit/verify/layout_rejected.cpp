@@ -194,8 +194,45 @@ TEST_CASE("more program headers than old kernels take are rejected", "[layout]")
 }
 TEST_CASE("tables that name another address than their own are rejected", "[layout]") {
   Sound file;
-  file.alter_header = [](PunsterHeader& header) { header.header_offset += 0x1000; };
-  CHECK(file.judged() == "bad_tables");
+  file.alter_header = [](PunsterHeader& header) { header.header_address += 0x1000; };
+  CHECK(found(file.verify(), "bad_tables"));
+}
+TEST_CASE("tables that were moved within the file have taken their pages with them", "[layout]") {
+  // What `strip` does, told by the header alone: all pages are as far from where the tables say.
+  for (const bool pages_too : {true, false}) {
+    Sound file;
+    file.alter_header = [](PunsterHeader& header) { header.header_offset += 0x1000; };
+    if (pages_too)
+      file.alter_mappings = [](std::vector<PunsterMapping>& mappings) {
+        for (PunsterMapping& mapping : mappings) mapping.file_offset += 0x1000;
+      };
+    CHECK(file.verify().ok() == pages_too);
+  }
+}
+TEST_CASE("tables that were moved by less than a page show no pages", "[layout]") {
+  Sound file;
+  file.alter_header = [](PunsterHeader& header) { header.header_offset += 8; };
+  CHECK(found(file.verify(), "bad_mapping"));
+}
+TEST_CASE("in a moved file what no segment holds may differ, and nothing else", "[layout]") {
+  const auto judged = [](std::uint64_t at, bool moved) {
+    Sound file;
+    // Between the headers and the end of their page, .text's room, and behind all segments.
+    file.alter_original_segments = [](std::vector<Elf64_Phdr>& segments) {
+      segments[0].p_filesz = segments[0].p_memsz = 0x800;
+    };
+    file.alter_file = [=](Machine& bytes) { bytes[at] ^= 1; };
+    if (!moved) return file.judged();
+    file.alter_header = [](PunsterHeader& header) { header.header_offset += 0x1000; };
+    file.alter_mappings = [](std::vector<PunsterMapping>& mappings) {
+      for (PunsterMapping& mapping : mappings) mapping.file_offset += 0x1000;
+    };
+    return file.judged();
+  };
+  CHECK(judged(0x900, true) == "0 failures");
+  CHECK(judged(0x900, false) == "original_bytes_changed");
+  CHECK(judged(0x700, true) == "original_bytes_changed");
+  CHECK(judged(0x4010, true) == "original_bytes_changed");
 }
 TEST_CASE("tables that reach past their segment are malformed", "[layout]") {
   Sound file;

@@ -101,6 +101,17 @@ TEST_CASE("C1: a jump to the callee by way of a retargeted call's body is reject
   file.write(at, jump(at, file.body));
   CHECK_FALSE(file.verify().ok());
 }
+TEST_CASE("C1: nor by way of a jump that leads there", "[calls]") {
+  Called file{Machine{}};
+  const Vaddr branch = file.insn(relative({0x0f, 0x84}, file.here(), file.callee));
+  const Vaddr next = file.insn(ret), at = file.room, on = at + Bytes{16};
+  file.patch(branch, jump(branch, at) + Machine{0x90});
+  file.write(at, relative({0x0f, 0x84}, at, on) + jump(at + Bytes{6}, next));
+  file.write(on, jump(on, file.callee));
+  CHECK(file.judged() == "0 failures");
+  file.write(on, jump(on, file.body));
+  CHECK(file.judged() == "wrong_target");
+}
 TEST_CASE("C1: a call that leads straight to its callee's body lacks its own", "[calls]") {
   Called file;
   const Vaddr callee_body = file.room, back = file.write(callee_body, add5);

@@ -159,6 +159,7 @@ std::vector<Elf64_Phdr> Rewriting::original_segments() const {
                                    load(PF_R | PF_X, text_offset, base_, text_room),
                                    load(PF_R | PF_W, data_offset, base_, 0x1000)};
   segments.insert(segments.end(), extra_segments_.begin(), extra_segments_.end());
+  if (alter_original_segments) alter_original_segments(segments);
   return segments;
 }
 

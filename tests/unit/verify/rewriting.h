@@ -67,6 +67,7 @@ class Rewriting {
 
   // Exposed so that tests can plant faults that no method would make.
   std::vector<PunsterMapping> extra_mappings;
+  std::function<void(std::vector<Elf64_Phdr>&)> alter_original_segments;
   std::function<void(PunsterHeader&)> alter_header;
   std::function<void(std::vector<PunsterMapping>&)> alter_mappings;
   std::function<void(std::vector<Elf64_Phdr>&)> alter_segments;
