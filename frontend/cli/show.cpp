@@ -1,6 +1,7 @@
-// punster show: what became of an instruction. Reads nothing but the rewritten file, through the same
-// reader as the prover: its tables say where the patched code will be mapped.
+// punster show: what became of an instruction. Reads nothing but the rewritten file, through the
+// same reader as the prover: its tables say where the patched code will be mapped.
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -34,7 +35,8 @@ struct Shown {
   Vaddr address;
   std::string state;  // "patched", "trapped", "replaced", "untouched"
   std::vector<Line> lines;
-  bool cut = false;  // the trampoline goes on
+  std::optional<Vaddr> runs_into;  // the next instruction, whose trampoline follows without a jump
+  bool cut = false;                // the trampoline goes on
 };
 
 class Inspection {
@@ -46,9 +48,10 @@ class Inspection {
     shown.address = address;
     const auto original = line("original", address, true);
     if (!original)
-      return error_at("not_mapped", image_.path().string() + ": " + to_hex(address) +
-                                        " is no instruction of this file",
-                      address);
+      return error_at(
+          "not_mapped",
+          image_.path().string() + ": " + to_hex(address) + " is no instruction of this file",
+          address);
     shown.lines.push_back(*original);
     for (unsigned covered = 0; covered < original->length;) {
       const auto now = line("now", address + Bytes{covered}, false);
@@ -87,7 +90,7 @@ class Inspection {
       shown.state = "trapped";
       return add_body(shown, *trap);
     }
-    const auto hops = hops_from(image_, shown.address);
+    const auto hops = way_to_body(shown.address);
     if (hops.empty() || !in_trampolines(hops.back().target)) {
       shown.state = shown.lines.size() == 2 && shown.lines[1].bytes == original.bytes ? "untouched"
                                                                                       : "replaced";
@@ -99,15 +102,54 @@ class Inspection {
     add_body(shown, hops.back().target);
   }
 
-  /// In order of addresses, to the jump that leaves the trampolines without coming back.
+  [[nodiscard]] FlowInfo flow_at(Vaddr address, bool original) const {
+    std::array<std::uint8_t, longest_instruction> buffer{};
+    const std::size_t size =
+        original ? image_.read_unpatched(address, buffer) : image_.read(address, buffer);
+    return decode_flow(std::span<const std::uint8_t>(buffer).first(size), address);
+  }
+
+  /// The jumps from `site` to its body. Chained, a displaced jump leads on to its target's body,
+  /// and looks like one of them.
+  [[nodiscard]] std::vector<JumpHop> way_to_body(Vaddr site) const {
+    auto hops = hops_from(image_, site);
+    const FlowInfo flow = flow_at(site, true);
+    if (flow.kind != FlowKind::jump) return hops;
+    const auto beyond = hops_from(image_, flow.target);
+    const auto is_beyond = [&](const JumpHop& hop) {
+      return std::any_of(beyond.begin(), beyond.end(),
+                         [&](const JumpHop& other) { return other.target == hop.target; });
+    };
+    for (std::size_t i = 1; i < hops.size(); ++i)
+      if (is_beyond(hops[i])) hops.resize(i);
+    return hops;
+  }
+
+  [[nodiscard]] std::optional<Vaddr> body_of(Vaddr site) const {
+    if (const auto trap = image_.trap_target(site)) return trap;
+    const auto hops = way_to_body(site);
+    return hops.empty() ? std::nullopt : std::optional(hops.back().target);
+  }
+
+  /// In order of addresses, to where it leaves for good or the next instruction's body begins.
   void add_body(Shown& shown, Vaddr address) const {
+    const Vaddr behind = shown.address + Bytes{shown.lines.front().length};
+    const auto next_body = body_of(behind);
+    Vaddr within = address;  // what short jumps, which never leave a body, lead to
     for (unsigned count = 0; count < most_lines; ++count) {
+      if (count > 0 && address == next_body) {
+        shown.runs_into = behind;
+        return;
+      }
       const auto next = line("trampoline", address, false);
       if (!next || !in_trampolines(address)) return;
       shown.lines.push_back(*next);
       address = address + Bytes{next->length};
-      const auto hop = hop_at(image_, next->address);
-      if (hop && !hop->call && !in_trampolines(hop->target)) return;
+      const FlowInfo flow = flow_at(next->address, false);
+      if (flow.direct() && flow.length < 5) within = std::max(within, flow.target);
+      const bool leaves = flow.kind == FlowKind::jump || flow.kind == FlowKind::indirect_jump ||
+                          flow.kind == FlowKind::ret;
+      if (leaves && within < address) return;
     }
     shown.cut = true;
   }
@@ -130,11 +172,14 @@ void print_text(const Shown& shown) {
   for (const Line& line : shown.lines)
     std::printf("  %-10s  %12s  %-30s  %s\n", line.part, to_hex(line.address).c_str(),
                 spaced(line.bytes).c_str(), line.text.c_str());
+  if (shown.runs_into)
+    std::printf("  then the trampoline of %s\n", to_hex(*shown.runs_into).c_str());
   if (shown.cut) std::printf("  ... the trampoline goes on\n");
 }
 
 Json as_json(const Shown& shown) {
   Json json{{"address", to_hex(shown.address)}, {"state", shown.state}, {"cut", shown.cut}};
+  json["runs_into"] = shown.runs_into ? Json(to_hex(*shown.runs_into)) : Json(nullptr);
   json["lines"] = Json::array();
   for (const Line& line : shown.lines)
     json["lines"].push_back({{"part", line.part},

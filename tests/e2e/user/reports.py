@@ -121,6 +121,28 @@ def show_disassembles_the_way_to_the_trampoline(work):
     expect(punster("show", HELLO, "--at", site["address"]).status == 1, "not rewritten")
 
 
+@covers("subcommand:show", "option:--at")
+def show_ends_where_the_next_trampoline_begins(work):
+    rewritten = patch(HELLO, work / "out", ["-M", "true", "-P", "count"])
+    sites = {s["address"]: s for s in rewritten.sites if s["result"] == "patched"}
+    bodies = {s["trampoline"]: s for s in sites.values()}
+    shown = json.loads(punster("show", work / "out", "--format", "json", "--at", *sites).stdout)
+    chained = 0
+    for one in shown:
+        site = sites[one["address"]]
+        lines = [line for line in one["lines"] if line["part"] == "trampoline"]
+        expect(lines[0]["address"] == site["trampoline"], (one, site))
+        foreign = [line["address"] for line in lines[1:] if line["address"] in bodies]
+        expect(not foreign and not one["cut"], f"{one['address']} shows the trampolines at {foreign}")
+        behind = hex(int(site["address"], 16) + site["size"])
+        if one["runs_into"] is not None:
+            end = int(lines[-1]["address"], 16) + len(lines[-1]["bytes"]) // 2
+            expect(one["runs_into"] == behind and hex(end) == sites[behind]["trampoline"], (one, site))
+            chained += 1
+    text = punster("show", work / "out", "--at", *sites).stdout
+    expect(text.count("then the trampoline of") == chained, text)
+
+
 @covers("subcommand:verify", "exit:0", "exit:1")
 def verify_tells_good_from_bad(work):
     rewritten = patch(HELLO, work / "out", JMP)
