@@ -1,9 +1,10 @@
 // Which bytes are code.
 //
 // A rewriter that takes data for code corrupts the program; one that takes code for data leaves it
-// unpatched. Linear sweep, the obvious way, does the first in every library with hand-written assembly
-// (constants of ciphers stand between functions in .text and decode well: libcrypto's P-256 constants
-// contain `0f 05`); plain recursive descent does the second (it sees half of the same library).
+// unpatched. Linear sweep, the obvious way, does the first in every library with hand-written
+// assembly (constants of ciphers stand between functions in .text and decode well: libcrypto's
+// P-256 constants contain `0f 05`); plain recursive descent does the second (it sees half of the
+// same library).
 //
 // So evidence is collected best first, and what a better witness claimed no weaker one can touch:
 //
@@ -11,12 +12,13 @@
 //   2  jump tables of switches                                                     jump_table.cpp
 //   3  stretches inside unwind ranges that decode without contradiction           unwind_fill.cpp
 //   4  relocated pointers, addresses that proven code computes, what follows calls
-//      in code without unwind ranges: each one on trial                      trial.cpp, likelihood.cpp
+//      in code without unwind ranges: each one on trial                      trial.cpp,
+//      likelihood.cpp
 //   5  stretches that nothing refers to, on trial under the strictest threshold
 //
 // Where two equal witnesses disagree about instruction starts, the bytes are doubt (descent.cpp).
-// The rest is padding, data or doubt (byte_classes.cpp). Every step visits a byte a bounded number of
-// times, so the whole is linear; git's 635 k instructions take 0.15 s, most of it decoding.
+// The rest is padding, data or doubt (byte_classes.cpp). Every step visits a byte a bounded number
+// of times, so the whole is linear; git's 635 k instructions take 0.15 s, most of it decoding.
 
 #include "frontend/image/code_map.h"
 
@@ -34,9 +36,11 @@ namespace {
 class Analysis {
  public:
   Analysis(const Image& image, const AnalysisOptions& options)
-      : image_(image), options_(options), claims_(image), descent_(claims_, findings_, [this] { report(findings_.claimed_bytes); }) {
-    for (const Region& region : claims_.regions())
-      total_ += region.size();
+      : image_(image),
+        options_(options),
+        claims_(image),
+        descent_(claims_, findings_, [this] { report(findings_.claimed_bytes); }) {
+    for (const Region& region : claims_.regions()) total_ += region.size();
   }
 
   CodeMap run() {
@@ -44,16 +48,14 @@ class Analysis {
     add_certain();
     descend();
     // From here on direct flow is exhausted.
-    if (options_.use_unwind)
-      fill_functions();
+    if (options_.use_unwind) fill_functions();
     // From here on the file's own code is known well enough to judge other bytes by.
     try_hints();
     try_gaps();
     // From here on nothing is claimed any more.
     CodeMap map;
     map.instructions.reserve(findings_.instructions);
-    for (const Region& region : claims_.regions())
-      classify(region, map);
+    for (const Region& region : claims_.regions()) classify(region, map);
     report(total_);
     return map;
   }
@@ -61,8 +63,7 @@ class Analysis {
  private:
   void mark_extents() {
     const auto mark_boundary = [&](Vaddr address) {
-      if (const Spot spot = claims_.find(address))
-        spot.region->set_boundary(spot.at);
+      if (const Spot spot = claims_.find(address)) spot.region->set_boundary(spot.at);
     };
     if (options_.use_unwind) {
       Vaddr covered_to;
@@ -74,8 +75,7 @@ class Analysis {
     }
     Vaddr objects_to;
     for (const Symbol& symbol : image_.symbols()) {
-      if (symbol.size == Bytes{0})
-        continue;
+      if (symbol.size == Bytes{0}) continue;
       const AddressRange range{symbol.address, symbol.address + symbol.size};
       if (symbol.function) {
         mark_boundary(range.lo);
@@ -91,19 +91,16 @@ class Analysis {
   void mark(const AddressRange& range, void (Region::*set)(std::size_t), Vaddr& reached) {
     const Vaddr lo = std::max(range.lo, reached);
     const Spot spot = claims_.find(lo);
-    if (!spot || range.hi <= lo)
-      return;
+    if (!spot || range.hi <= lo) return;
     const std::size_t size = std::min((range.hi - lo).value, spot.region->size() - spot.at);
-    for (std::size_t i = 0; i < size; ++i)
-      (spot.region->*set)(spot.at + i);
+    for (std::size_t i = 0; i < size; ++i) (spot.region->*set)(spot.at + i);
     reached = range.hi;
   }
 
   void add_certain() {
     const auto add = [&](Vaddr address) {
       const Spot spot = claims_.find(address);
-      if (spot && !spot.region->is_data(spot.at))
-        descent_.add(address, Evidence::descent);
+      if (spot && !spot.region->is_data(spot.at)) descent_.add(address, Evidence::descent);
     };
     add(image_.entry());
     for (const Symbol& symbol : image_.symbols()) {
@@ -115,8 +112,7 @@ class Analysis {
     if (options_.use_unwind) {
       for (const UnwindEntry& entry : image_.unwind()) {
         add(entry.range.lo);
-        for (const Vaddr pad : entry.landing_pads)
-          add(pad);
+        for (const Vaddr pad : entry.landing_pads) add(pad);
       }
     }
     for (const Vaddr target : image_.pointed_to())
@@ -132,15 +128,13 @@ class Analysis {
       std::ranges::sort(jumps);
       JumpTableReader tables(image_, claims_);
       for (const Vaddr jump : jumps)
-        if (const auto table = tables.read(claims_.find(jump)))
-          use_table(*table);
+        if (const auto table = tables.read(claims_.find(jump))) use_table(*table);
       descent_.run();
     }
   }
 
   void use_table(const JumpTable& table) {
-    for (const Vaddr target : table.targets)
-      descent_.add(target, Evidence::jump_table);
+    for (const Vaddr target : table.targets) descent_.add(target, Evidence::jump_table);
     if (const Spot spot = claims_.find(table.address))
       for (std::size_t i = 0; i < table.size.value && spot.at + i < spot.region->size(); ++i)
         spot.region->set_data(spot.at + i);
@@ -148,21 +142,21 @@ class Analysis {
 
   void fill_functions() {
     for (bool more = true; more;) {
-      more = false;
+      std::vector<Fill> fills;
       Vaddr reached;
       for (const UnwindEntry& entry : image_.unwind()) {
         const Vaddr lo = std::max(entry.range.lo, reached);
-        if (lo >= entry.range.hi)
-          continue;
-        more |= fill_function(claims_, {lo, entry.range.hi}, descent_);
+        if (lo >= entry.range.hi) continue;
+        find_fills(claims_, {lo, entry.range.hi}, fills);
         reached = entry.range.hi;
       }
+      more = add_fills(fills, findings_.taken, descent_);
       descend();
     }
   }
 
-  // Trials breed hints, and better statistics. What was refused is tried again as long as the file's
-  // known code doubles in between, which happens in small files without unwind entries.
+  // Trials breed hints, and better statistics. What was refused is tried again as long as the
+  // file's known code doubles in between, which happens in small files without unwind entries.
   void try_hints() {
     std::vector<Hint> refused;
     for (std::uint64_t learned_from = 0; findings_.instructions >= 2 * learned_from;) {
@@ -179,8 +173,7 @@ class Analysis {
           return std::tie(a.evidence, a.address) < std::tie(b.evidence, b.address);
         });
         for (const Hint& hint : hints)
-          if (trials.attempt(hint) == Verdict::refused)
-            refused.push_back(hint);
+          if (trials.attempt(hint) == Verdict::refused) refused.push_back(hint);
         descend();
         judge_taken_addresses();
       }
@@ -217,11 +210,9 @@ class Analysis {
       Trials trials(image_, claims_, findings_, descent_, likelihood);
       for (Region& region : claims_.regions()) {
         for (std::size_t at = 0; at < region.size(); ++at) {
-          if (!region.is_free(at))
-            continue;
+          if (!region.is_free(at)) continue;
           std::size_t hi = at;
-          while (hi < region.size() && region.is_free(hi))
-            ++hi;
+          while (hi < region.size() && region.is_free(hi)) ++hi;
           const std::size_t start = at + padding_at(region, at, hi);
           if (start < hi)
             more |= trials.attempt({region.address(start), Evidence::gap}) == Verdict::accepted;
@@ -229,14 +220,12 @@ class Analysis {
         }
       }
       descend();
-      if (more)
-        try_hints();
+      if (more) try_hints();
     }
   }
 
   void report(std::uint64_t done) const {
-    if (options_.progress)
-      options_.progress(std::min(done, total_), total_);
+    if (options_.progress) options_.progress(std::min(done, total_), total_);
   }
 
   const Image& image_;
@@ -251,10 +240,14 @@ class Analysis {
 
 const char* to_string(ByteClass c) {
   switch (c) {
-    case ByteClass::code: return "code";
-    case ByteClass::data: return "data";
-    case ByteClass::padding: return "padding";
-    case ByteClass::doubt: return "doubt";
+    case ByteClass::code:
+      return "code";
+    case ByteClass::data:
+      return "data";
+    case ByteClass::padding:
+      return "padding";
+    case ByteClass::doubt:
+      return "doubt";
   }
   return "";
 }
@@ -273,10 +266,8 @@ const Insn* CodeMap::find(Vaddr address) const {
 std::vector<Vaddr> CodeMap::nearest(Vaddr address) const {
   const auto after = std::ranges::upper_bound(instructions, address, {}, &Insn::address);
   std::vector<Vaddr> found;
-  if (after != instructions.begin())
-    found.push_back((after - 1)->address());
-  if (after != instructions.end())
-    found.push_back(after->address());
+  if (after != instructions.begin()) found.push_back((after - 1)->address());
+  if (after != instructions.end()) found.push_back(after->address());
   return found;
 }
 

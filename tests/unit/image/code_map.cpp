@@ -1,5 +1,4 @@
 #include <catch2/catch.hpp>
-
 #include <random>
 
 #include "elf_sample.h"
@@ -60,8 +59,8 @@ TEST_CASE("a position-independent jump table leads to its cases", "[code_map]") 
       0xb0, 0x01, 0xc3,                          // 27: mov $1,%al; ret
       0xb0, 0x02, 0xc3, 0x90, 0x90,              // 30: mov $2,%al; ret
       0xb0, 0x03, 0xc3,                          // 35: mov $3,%al; ret
-      0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
-      0xe8, 0xff, 0xff, 0xff,                    // 48: 24 - 48
+      0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+      0x90, 0x90, 0x90, 0xe8, 0xff, 0xff, 0xff,  // 48: 24 - 48
       0xeb, 0xff, 0xff, 0xff,                    //     27 - 48
       0xee, 0xff, 0xff, 0xff,                    //     30 - 48
   };
@@ -76,11 +75,11 @@ TEST_CASE("a position-independent jump table leads to its cases", "[code_map]") 
 TEST_CASE("a jump past a lock prefix makes the instruction doubt", "[code_map]") {
   ElfSample sample;
   sample.code << std::initializer_list<std::uint8_t>{
-      0x85, 0xff,                    // 0: test %edi,%edi
-      0x74, 0x01,                    // 2: je 5
-      0xf0,                          // 4: lock
-      0x48, 0x0f, 0xb1, 0x16,        // 5: cmpxchg %rdx,(%rsi)
-      0xc3,                          // 9: ret
+      0x85, 0xff,              // 0: test %edi,%edi
+      0x74, 0x01,              // 2: je 5
+      0xf0,                    // 4: lock
+      0x48, 0x0f, 0xb1, 0x16,  // 5: cmpxchg %rdx,(%rsi)
+      0xc3,                    // 9: ret
   };
   const CodeMap map = map_of(sample);
   CHECK(starts(map) == std::vector<std::uint64_t>{0, 2, 9});
@@ -105,14 +104,34 @@ TEST_CASE("fill inside a function is code, fill between functions is padding", "
   CHECK(class_at(map, 11) == ByteClass::padding);
 }
 
+TEST_CASE("constants inside a function stay data when only unreached code refers to them",
+          "[code_map]") {
+  const auto use = GENERATE(0x8b, 0x8d);  // mov: reads them; lea: computes their address
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0xff, 0xe0,  //  0: jmp *%rax
+      0x48, static_cast<std::uint8_t>(use),
+      0x05, 2,
+      0,    0,
+      0,           //  2: mov or lea 11(%rip),%rax
+      0xeb, 0x03,  //  9: jmp 14
+      0x31, 0xc9,
+      0x50,  // 11: a constant that decodes
+      0xc3,  // 14: ret
+  };
+  sample.unwind = {{0, 15}};
+  const CodeMap map = map_of(sample);
+  CHECK(class_at(map, 11) != ByteClass::code);
+  CHECK(class_at(map, 0) == ByteClass::code);
+}
+
 TEST_CASE("a path that runs into garbage is doubt back to its last call", "[code_map]") {
   ElfSample sample;
   sample.code << std::initializer_list<std::uint8_t>{
-      0xe8, 0x0b, 0x00, 0x00, 0x00,  //  0: call 16, which does not return
-      0x48, 0x89, 0xc7,              //  5: nonsense that decodes,
-      0x06, 0x06,                    //  8: and nonsense that does not
-      0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
-      0x0f, 0x0b,                    // 16: ud2
+      0xe8, 0x0b, 0x00, 0x00, 0x00,                    //  0: call 16, which does not return
+      0x48, 0x89, 0xc7,                                //  5: nonsense that decodes,
+      0x06, 0x06,                                      //  8: and nonsense that does not
+      0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x0f, 0x0b,  // 16: ud2
   };
   sample.unwind = {{0, 10}, {16, 2}};
   const CodeMap map = map_of(sample);
@@ -123,10 +142,10 @@ TEST_CASE("a path that runs into garbage is doubt back to its last call", "[code
 TEST_CASE("a string that a call jumps over is not code", "[code_map]") {
   ElfSample sample;
   sample.code << std::initializer_list<std::uint8_t>{
-      0xe8, 0x08, 0x00, 0x00, 0x00,            //  0: call 13
-      'P', 'Q', 'R', 'S', 'P', 'Q', 'R', 'S',  //  5: push, push, push, ...
-      0x58,                                    // 13: pop %rax
-      0xc3,                                    // 14: ret
+      0xe8, 0x08, 0x00, 0x00, 0x00,                 //  0: call 13
+      'P',  'Q',  'R',  'S',  'P',  'Q', 'R', 'S',  //  5: push, push, push, ...
+      0x58,                                         // 13: pop %rax
+      0xc3,                                         // 14: ret
   };
   sample.unwind = {{0, 15}};
   const CodeMap map = map_of(sample);
