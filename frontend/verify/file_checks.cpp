@@ -17,6 +17,11 @@ class AllowedEdits {
     ranges_.emplace_back(offset, offset + size);
   }
   void sort() { std::sort(ranges_.begin(), ranges_.end()); }
+  [[nodiscard]] bool covers(std::uint64_t offset) const {
+    return std::any_of(ranges_.begin(), ranges_.end(), [&](const auto& range) {
+      return range.first <= offset && offset < range.second;
+    });
+  }
   /// Calls `check(lo, hi)` for the parts of [0, end) that are in no range.
   template <typename Check>
   void for_each_fixed_part(std::uint64_t end, const Check& check) const {
@@ -87,8 +92,8 @@ void allow_notes(const PatchedImage& original, const PatchedImage& patched, Allo
   }
 }
 
-/// Allows whatever no program header of the original covers: symbols, section headers. After `strip`,
-/// other things may stand there.
+/// Allows whatever no program header of the original covers: symbols, section headers. After
+/// `strip`, other things may stand there.
 void allow_unloaded(const PatchedImage& original, AllowedEdits& edits) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> covered{{0, sizeof(Elf64_Ehdr)}};
   for (const Elf64_Phdr& segment : original.segments())
@@ -133,15 +138,7 @@ bool is_configured(const PatchedImage& patched, const Elf64_Phdr& segment) {
   return false;
 }
 
-}  // namespace
-
-void check_original_bytes(const PatchedImage& original, const PatchedImage& patched,
-                          FailureLog& log) {
-  const auto before = original.file(), after = patched.file();
-  if (after.size() < before.size() && !patched.was_moved()) {
-    log.add("original_bytes_changed", "the patched file is shorter than the original");
-    return;
-  }
+AllowedEdits allowed_edits(const PatchedImage& original, const PatchedImage& patched) {
   const Elf64_Ehdr& elf = original.elf_header();
   AllowedEdits edits;
   edits.allow(offsetof(Elf64_Ehdr, e_entry),
@@ -152,14 +149,42 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
   if (patched.header() != nullptr) {
     allow_hook(original, patched.header()->hook, edits);
     allow_notes(original, patched, edits);
-    const auto change =
-        unexplained_change(DynamicEntries(original), DynamicEntries(patched), patched.header()->hook);
+  }
+  if (patched.was_moved()) allow_unloaded(original, edits);
+  edits.sort();
+  return edits;
+}
+
+}  // namespace
+
+std::vector<Vaddr> without_allowed_edits(std::vector<Vaddr> bytes, const PatchedImage& original,
+                                         const PatchedImage& patched) {
+  const AllowedEdits edits = allowed_edits(original, patched);
+  std::erase_if(bytes, [&](Vaddr at) {
+    const auto offset = offset_of(original, at.value);
+    const MemoryPiece* piece = patched.piece_at(at);
+    // An overlay shows other bytes of the file: none of those edits is in it.
+    return offset && piece != nullptr && edits.covers(*offset) &&
+           piece->offset.value + (at.value - piece->address.value) == *offset;
+  });
+  return bytes;
+}
+
+void check_original_bytes(const PatchedImage& original, const PatchedImage& patched,
+                          FailureLog& log) {
+  const auto before = original.file(), after = patched.file();
+  if (after.size() < before.size() && !patched.was_moved()) {
+    log.add("original_bytes_changed", "the patched file is shorter than the original");
+    return;
+  }
+  if (patched.header() != nullptr) {
+    const auto change = unexplained_change(DynamicEntries(original), DynamicEntries(patched),
+                                           patched.header()->hook);
     if (change)
       log.add("dynamic_section", "the dynamic entry at file offset " + to_hex(FileOffset{*change}) +
                                      " was changed, and not for the hook");
   }
-  if (patched.was_moved()) allow_unloaded(original, edits);
-  edits.sort();
+  const AllowedEdits edits = allowed_edits(original, patched);
   edits.for_each_fixed_part(before.size(), [&](std::uint64_t lo, std::uint64_t hi) {
     constexpr std::uint64_t stride = 4096;
     if (hi > after.size()) {

@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include <vector>
+
 #include "frontend/verify/failure_log.h"
 #include "frontend/verify/patched_image.h"
 
@@ -14,6 +16,12 @@ namespace punster {
 /// "original_bytes_changed", "dynamic_section".
 void check_original_bytes(const PatchedImage& original, const PatchedImage& patched,
                           FailureLog& log);
+
+/// Of `bytes`, link-time addresses, those that are none of these allowed edits: where the headers and
+/// the hook's word stand in an executable segment, they show in memory unless an overlay hides them.
+[[nodiscard]] std::vector<Vaddr> without_allowed_edits(std::vector<Vaddr> bytes,
+                                                       const PatchedImage& original,
+                                                       const PatchedImage& patched);
 
 /// The hook that the tables name leads into a runtime that names these tables, and the original
 /// start is kept. Kind "hook". Does nothing when the file has no tables.

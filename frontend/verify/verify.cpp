@@ -175,17 +175,19 @@ void Verification::check_stray_bytes() {
   if (stray_.empty()) return;
   std::sort(jump_bytes_.begin(), jump_bytes_.end());
   const bool all_known = !request_.code.instructions.empty();
+  std::vector<Vaddr> bytes;
   for (const AddressRange& run : stray_)
-    for (Vaddr at = run.lo; at < run.hi; at = at + Bytes{1}) {
-      // Where nobody said what is padding, the bytes of a jump that was proven may be.
-      const auto covers = std::find_if(jump_bytes_.begin(), jump_bytes_.end(),
-                                       [&](const AddressRange& jump) { return jump.contains(at); });
-      if (all_known || covers == jump_bytes_.end())
-        log_.add(at, "unknown_byte_changed",
-                 "the byte at " + to_hex(at) +
-                     " was changed, but is neither of a known instruction nor "
-                     "padding");
-    }
+    for (Vaddr at = run.lo; at < run.hi; at = at + Bytes{1}) bytes.push_back(at);
+  for (const Vaddr at : without_allowed_edits(std::move(bytes), original_, patched_)) {
+    // Where nobody said what is padding, the bytes of a jump that was proven may be.
+    const auto covers = std::find_if(jump_bytes_.begin(), jump_bytes_.end(),
+                                     [&](const AddressRange& jump) { return jump.contains(at); });
+    if (all_known || covers == jump_bytes_.end())
+      log_.add(at, "unknown_byte_changed",
+               "the byte at " + to_hex(at) +
+                   " was changed, but is neither of a known instruction nor "
+                   "padding");
+  }
 }
 
 Demand Verification::demand_at(Vaddr address) const {
