@@ -39,15 +39,13 @@ def switch(dice, name):
     return [name]
 
 
-def random_options(dice, layout):
-    arguments = ["-P", dice.choice(["empty"] * 4 + ["count", "count(atomic)"])]
+def random_options(dice, layout, counting):
+    arguments = ["-P", dice.choice(["count", "count(atomic)"]) if counting else "empty"]
     if dice.random() < 0.4:
         tactics = [t for t in known_tactics() if dice.random() < 0.7] or ["B2"]
         arguments += ["--tactics", ",".join(tactics)]
     if layout.rsp_may_be_anything or dice.random() < 0.35:
         arguments += ["--no-traps"]
-    if layout.rsp_may_be_anything:
-        arguments[1] = "empty"
     for name in SWITCHES:
         if name in help_text() and dice.random() < 0.2:
             arguments += switch(dice, name)
@@ -87,6 +85,16 @@ def rewrite(original, folder, sites, request):
         if checked.status != 0:
             raise Failure(f"punster verify: status {checked.status}\n{checked.stdout[-1500:]}{checked.stderr[-500:]}")
     return {"rewrites": 1, "sites": stats["sites"], "patched": stats["patched"], "trapped": stats["trapped"]}
+
+
+def counts(output):
+    """{address: executions} of the one run that a rewritten program had; sites that failed are left out."""
+    with open(f"{output}.sites") as lines:
+        without = {row["address"] for row in map(json.loads, lines) if row["result"] == "failed"}
+    done = punster("top", "--once", "--format", "csv", f"{output}.counts")
+    if done.status != 0:
+        raise Failure(f"punster top: status {done.status}: {done.stderr}")
+    return {row["address"]: int(row["count"]) for row in csv.DictReader(io.StringIO(done.stdout)) if row["address"] not in without}
 
 
 def reduced(sites, fails):
