@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "frontend/image/imported_function.h"
+
 namespace punster {
 
 std::span<const std::uint8_t> ImageContext::bytes(const Insn& insn) const {
@@ -46,7 +48,7 @@ NameResolver ImageContext::names(const Image& image) {
     if (name.ends_with(".start")) section_name.remove_suffix(6);
     for (const Section& section : image.sections())
       if (section.name == section_name) return end ? section.range.hi : section.range.lo;
-    return std::nullopt;
+    return imported_function(image, name);
   };
 }
 

@@ -5,9 +5,10 @@ import re
 
 from contract import covers
 from disassembly import instructions, symbol_address
-from rewriting import TARGETS, Failure, punster
+from rewriting import ROOT, TARGETS, Failure, punster, run
 
 PROGRAM = TARGETS / "jump_table"
+SOURCE = ROOT / "tests" / "targets" / "jump_table.c"
 
 
 def sites(*requests, program=PROGRAM, extra=()):
@@ -106,6 +107,27 @@ def targets_of_branches(work):
     step = symbol_address(PROGRAM, "step")
     same(f"call and target == {step:#x}", lambda i: "call" in i.mnemonic and i.text.endswith("<step>"))
     same("call and target == &step", lambda i: "call" in i.mnemonic and i.text.endswith("<step>"))
+
+
+@covers("match:target")
+def calls_of_functions_of_other_files(work):
+    # Lazily bound, with the second PLT of control-flow enforcement, bound at start; without any PLT.
+    for flags in ([], ["-fcf-protection=full", "-Wl,-z,ibtplt"], ["-Wl,-z,now"], ["-fno-plt", "-Wl,-z,now"]):
+        program = work / "-".join(["program", *flags]).replace("/", "")
+        compiled = run(["cc", "-O1", *flags, "-o", program, SOURCE])
+        if compiled.status != 0:
+            raise Failure(compiled.stderr)
+        wanted = {i.address for i in instructions(program) if i.text.endswith("<printf@plt>")}
+        if ("-fno-plt" in flags) == bool(wanted):
+            raise Failure(f"{flags}: objdump sees {len(wanted)} calls of printf through a PLT")
+        if not wanted:
+            done = punster("sites", "-M", "call and target == &printf", program)
+            if done.status != 2 or "printf" not in done.stderr:
+                raise Failure(f"{flags}: {done}")
+            continue
+        got = sites("call and target == &printf", program=program)
+        if got != wanted:
+            raise Failure(f"{flags}: {sorted(map(hex, got))} instead of {sorted(map(hex, wanted))}")
 
 
 @covers("match:mnemonic", "match:asm", "match:regex", "option:--syntax")
