@@ -203,6 +203,31 @@ const Elf64_Ehdr& ElfView::header() const { return mapped_->header; }
 std::span<const Elf64_Phdr> ElfView::segments() const { return mapped_->segments; }
 std::span<const Elf64_Shdr> ElfView::sections() const { return mapped_->sections; }
 
+std::uint64_t ElfView::names_section() const {
+  if (sections().empty()) return SHN_UNDEF;
+  const std::uint64_t index =
+      header().e_shstrndx == SHN_XINDEX ? sections()[0].sh_link : header().e_shstrndx;
+  return index < sections().size() ? index : SHN_UNDEF;
+}
+
+std::string_view ElfView::section_name(const Elf64_Shdr& section) const {
+  if (names_section() == SHN_UNDEF) return {};
+  const auto names = contents(sections()[names_section()]);
+  if (section.sh_name >= names.size()) return {};
+  const auto name = names.subspan(section.sh_name);
+  const auto end = std::find(name.begin(), name.end(), 0);
+  if (end == name.end()) return {};
+  return {reinterpret_cast<const char*>(name.data()), static_cast<std::size_t>(end - name.begin())};
+}
+
+std::span<const std::uint8_t> ElfView::contents(const Elf64_Shdr& section) const {
+  const auto size = file().size();
+  if (section.sh_type == SHT_NOBITS || section.sh_offset > size ||
+      section.sh_size > size - section.sh_offset)
+    return {};
+  return file().subspan(section.sh_offset, section.sh_size);
+}
+
 std::optional<FileOffset> ElfView::to_offset(Vaddr address) const {
   for (const auto& p : segments())
     if (p.p_type == PT_LOAD && address.value - p.p_vaddr < p.p_filesz)

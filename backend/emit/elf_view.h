@@ -35,6 +35,12 @@ class ElfView {
   [[nodiscard]] std::span<const Elf64_Phdr> segments() const;
   /// Empty when the file has no section headers (which is fine).
   [[nodiscard]] std::span<const Elf64_Shdr> sections() const;
+  /// The index of the section that holds the sections' names; 0: there is none.
+  [[nodiscard]] std::uint64_t names_section() const;
+  /// Empty when it has none that lies inside the file.
+  [[nodiscard]] std::string_view section_name(const Elf64_Shdr& section) const;
+  /// Its bytes in the file; empty when it has none (SHT_NOBITS) or they do not lie inside the file.
+  [[nodiscard]] std::span<const std::uint8_t> contents(const Elf64_Shdr& section) const;
 
   /// Where `address` lies in the file, or nothing (holes, .bss).
   [[nodiscard]] std::optional<FileOffset> to_offset(Vaddr address) const;

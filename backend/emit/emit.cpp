@@ -27,6 +27,7 @@
 //               pages               .punster.pages     trampolines and overlays; same segment as tables
 //               runtime             .punster.text
 //               state               .punster.state
+//               for tools           .debug_frame, symbols, names; read by nobody at run time
 //               section headers
 //
 // The pages are part of a read-only segment although nobody reads them there: it costs address space only,
@@ -130,7 +131,8 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
   const auto headers = new_program_headers(input, layout);
   const auto tables = tables_segment(input, plan, layout, hook);
   const auto runtime = configured_runtime(blob, layout);
-  const auto sections = new_section_headers(input, layout);
+  const auto tools = tool_sections(input, plan, layout, first_trampoline_section(input, layout));
+  const auto sections = new_section_headers(input, layout, tools);
   const auto edits = edits_of(input, plan, layout, hook, blob, sections);
   const auto end = layout.end + Bytes{sections ? sections->bytes.size() : 0};
 
@@ -148,7 +150,7 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
     PUNSTER_TRY(file.write(layout.end, sections->bytes));
   }
   PUNSTER_TRY(file.commit(input.path()));
-  return EmitResult{Bytes{end.value}, added_mappings(input, headers, plan, layout)};
+  return EmitResult{Bytes{end.value}, added_mappings(input, headers, plan, layout), tools.summary};
 }
 
 }  // namespace punster

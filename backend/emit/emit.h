@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/emit/body_list.h"
 #include "backend/emit/elf_view.h"
 #include "protocol/address.h"
 #include "protocol/result.h"
@@ -51,11 +52,23 @@ struct EmitPlan {
   bool clear_shstk = false;            ///< a call is emulated by a push
   bool clear_ibt = false;              ///< an endbr64 is patched
   std::vector<std::uint8_t> build_key; ///< 32 bytes, see PunsterHeader::build_key
+  /// Whose bodies get symbols and unwind rows; null: none. Outlives the call of emit().
+  const BodyList* bodies = nullptr;
+};
+
+/// What debuggers and profilers were given.
+struct UnwindSummary {
+  std::uint64_t functions = 0;  ///< functions that have unwind rows for their bodies
+  std::uint64_t left_out = 0;   ///< functions with bodies, and rows that cannot be carried over
+  std::uint64_t symbols = 0;    ///< functions that have a symbol for their bodies
+  std::uint64_t bytes = 0;      ///< of the file that all this takes, copies of old tables included
+  std::string note;             ///< why there is less than asked for; empty: there is not
 };
 
 struct EmitResult {
   Bytes file_size;
   std::uint64_t mappings = 0;  ///< VMAs that the output adds, ours and ld.so's fillers together
+  UnwindSummary unwind;
 };
 
 /// What emit will add to the image besides the plan's pages, known before anything is solved, so that
