@@ -43,7 +43,8 @@ Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const In
   measured.endbr = std::equal(bytes.begin(), bytes.end(), std::begin(endbr64), std::end(endbr64));
   if (const auto& replace = requests_.batch_of(patch).replace) {
     if (replace->size() > insn.length())
-      measured.refusal = std::to_string(replace->size()) + " bytes do not fit into an instruction of " +
+      measured.refusal = std::to_string(replace->size()) +
+                         " bytes do not fit into an instruction of " +
                          std::to_string(insn.length());
     return measured;
   }
@@ -174,7 +175,8 @@ Result<void> Bodies::put(const std::vector<bool>& wanted, const std::vector<Evic
       ++k;
       continue;
     }
-    const std::int64_t lo = sites_[k].address, hi = sites_[last - 1].address + sites_[last - 1].size;
+    const std::int64_t lo = sites_[k].address,
+                       hi = sites_[last - 1].address + sites_[last - 1].size;
     if (lo < hi)
       store.put(lo, std::span(block_).subspan(static_cast<std::size_t>(lo - site_room_.lo),
                                               static_cast<std::size_t>(hi - lo)));
@@ -191,7 +193,8 @@ Result<void> Bodies::put(const std::vector<bool>& wanted, const std::vector<Evic
     site.fixed_address = fixed_address();
     PUNSTER_TRY(const auto shape, displaced_only.measure(site));
     std::vector<std::uint8_t> body(shape.size);
-    PUNSTER_TRY(displaced_only.encode(site, Vaddr{static_cast<std::uint64_t>(eviction.body)}, body));
+    PUNSTER_TRY(
+        displaced_only.encode(site, Vaddr{static_cast<std::uint64_t>(eviction.body)}, body));
     store.put(eviction.body, body);
   }
   return success();

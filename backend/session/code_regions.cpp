@@ -75,8 +75,8 @@ std::vector<CodeRegion> code_regions(const ElfView& input, bool with_tail) {
     if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) || segment.p_filesz == 0) continue;
     const std::uint64_t end =
         with_tail ? end_with_tail(input, segment) : segment.p_vaddr + segment.p_filesz;
-    regions.push_back({Vaddr{segment.p_vaddr},
-                       input.file().subspan(segment.p_offset, end - segment.p_vaddr)});
+    regions.push_back(
+        {Vaddr{segment.p_vaddr}, input.file().subspan(segment.p_offset, end - segment.p_vaddr)});
   }
   return regions;
 }

@@ -17,9 +17,10 @@ Result<void> Requests::define(const TrampolineRequest& request) {
 
 Result<void> Requests::add(const InstructionsRequest& request) {
   Vaddr address = request.address;
-  instructions_.reserve(std::max(instructions_.capacity() * (instructions_.size() + request.lengths.size() >
-                                                             instructions_.capacity() ? 2u : 1u),
-                                 instructions_.size() + request.lengths.size()));
+  instructions_.reserve(std::max(
+      instructions_.capacity() *
+          (instructions_.size() + request.lengths.size() > instructions_.capacity() ? 2u : 1u),
+      instructions_.size() + request.lengths.size()));
   for (const auto length : request.lengths) {
     if (address.value >> 59 != 0)
       return error_at("bad_request", "address beyond the user half of the address space", address);
@@ -116,9 +117,8 @@ Result<void> Requests::settle_patches() {
 }
 
 std::optional<std::uint32_t> Requests::find(Vaddr address) const {
-  const auto it = std::lower_bound(
-      instructions_.begin(), instructions_.end(), address,
-      [](const Insn& insn, Vaddr a) { return insn.address() < a; });
+  const auto it = std::lower_bound(instructions_.begin(), instructions_.end(), address,
+                                   [](const Insn& insn, Vaddr a) { return insn.address() < a; });
   if (it == instructions_.end() || it->address() != address) return std::nullopt;
   return static_cast<std::uint32_t>(it - instructions_.begin());
 }

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <numeric>
 
-#include "backend/place/page_store.h"
+#include "backend/place/page_ring.h"
 #include "backend/session/code_regions.h"
 #include "backend/session/session_state.h"
 #include "protocol/hex.h"
@@ -13,10 +13,8 @@
 namespace punster {
 namespace {
 
-/// Pages that the solver may open far from every arena, as a share of the budget.
-constexpr std::uint64_t far_page_share = 16;
-
 constexpr std::int64_t overlay_join_distance = 16;
+constexpr std::int64_t body_join_distance = 16;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -28,36 +26,7 @@ std::uint64_t peak_rss() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-std::vector<TargetRange> signed_ranges(const std::vector<AddressRange>& ranges) {
-  std::vector<TargetRange> out;
-  for (const auto& range : ranges)
-    out.push_back({signed_address(range.lo), signed_address(range.hi)});
-  std::sort(out.begin(), out.end(),
-            [](const TargetRange& a, const TargetRange& b) { return a.lo < b.lo; });
-  return out;
-}
-
-/// `ranges` without [lo, hi).
-std::vector<TargetRange> without(const std::vector<TargetRange>& ranges, std::int64_t lo,
-                                 std::int64_t hi) {
-  std::vector<TargetRange> out;
-  for (const auto& range : ranges) {
-    if (range.lo < std::min(lo, range.hi)) out.push_back({range.lo, std::min(lo, range.hi)});
-    if (std::max(hi, range.lo) < range.hi) out.push_back({std::max(hi, range.lo), range.hi});
-  }
-  return out;
-}
-
 }  // namespace
-
-std::int64_t first_body_address(const Footprint& room) {
-  std::optional<std::int64_t> first;
-  for (const auto& range : room.free)
-    if (const auto lo = signed_address(range.lo);
-        lo >= signed_address(room.header_table.hi) && (!first || lo < *first))
-      first = lo;
-  return first.value_or(signed_address(room.header_table.hi));
-}
 
 namespace {
 
@@ -116,36 +85,18 @@ Result<void> Session::State::rewrite_in_memory() {
   return success();
 }
 
-Result<std::vector<TargetRange>> Session::State::room_for_stubs(const Bodies& bodies) const {
-  auto free = signed_ranges(room->free);
-  const TargetRange claims[] = {
-      {first_body_address(*room), bodies.site_room().hi}, bodies.evicted_room()};
-  for (const auto& claim : claims) {
-    if (std::none_of(free.begin(), free.end(), [&](const TargetRange& range) {
-          return range.lo <= claim.lo && claim.hi <= range.hi;
-        }))
-      return error("no_room", "the trampolines need " +
-                                  std::to_string((claim.hi - claim.lo + 0xfffff) >> 20) +
-                                  " MiB and so much is not in reach of the code");
-    free = without(free, claim.lo, (claim.hi + 4095) & ~std::int64_t{4095});
-  }
-  return free;
-}
-
 Result<Solution> Session::State::run_solver(Bodies& bodies,
                                             const std::vector<std::uint32_t>& trace) {
-  PUNSTER_TRY(auto free, room_for_stubs(bodies));
+  PUNSTER_TRY(auto space, space_for_stubs(bodies));
   std::vector<SolverSite> sites;
   sites.reserve(bodies.sites().size());
   for (const auto& site : bodies.sites())
-    sites.push_back({site.insn, site.address,
-                     site.replacement.empty() ? nullptr : &site.replacement});
+    sites.push_back(
+        {site.insn, site.address, site.replacement.empty() ? nullptr : &site.replacement});
   const auto regions = code_regions(*input, true);
-  const auto padding =
-      with_slack(*input, regions, requests.instructions(), requests.padding());
-  SolverInput solver_input{regions, requests.instructions(), padding, sites,
-                           {std::move(free), mapping_budget / far_page_share},
-                           &bodies};
+  const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
+  SolverInput solver_input{regions, requests.instructions(), padding,
+                           sites,   std::move(space),        &bodies};
   SolverOptions options = solver_options;
   options.cancelled = &cancelled;
   options.trace = trace;
@@ -156,6 +107,7 @@ Result<Solution> Session::State::run_solver(Bodies& bodies,
 Result<void> Session::State::fill_pages(Planned& plan) {
   const auto start = std::chrono::steady_clock::now();
   PageStore store;
+  PageRing ring(ring_pages(*plan.bodies));
   const auto& sites = plan.bodies->sites();
   std::vector<bool> wanted(sites.size());
   for (std::size_t k = 0; k < sites.size(); ++k) {
@@ -172,7 +124,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
                       Vaddr{static_cast<std::uint64_t>(stub.at)});
     std::array<std::uint8_t, 5> jump{0xe9};
     std::memcpy(jump.data() + 1, &*rel, 4);
-    store.put(stub.at, jump);
+    ring.put(stub.at, jump);
   }
   for (const auto& data : reserved) store.put(data.address, data.bytes);
   statistics.seconds_place = seconds_since(start);
@@ -182,7 +134,11 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   if (counter_region)
     taken.emplace_back(signed_address(counter_region->address),
                        signed_address(counter_region->address + counter_region->size));
-  SharedPages shared = store.share(arena_join_distance, taken);
+  SharedPages shared;
+  store.append_to(shared, body_join_distance, taken);
+  taken.emplace_back(first_body_address(*room), plan.bodies->site_room().hi);
+  taken.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
+  ring.append_to(shared, arena_join_distance(ring_pages(*plan.bodies)), taken);
   const auto regions = code_regions(*input, true);
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],
@@ -217,8 +173,8 @@ void Session::State::collect_traps(Planned& plan) const {
   }
 }
 
-// Every run is a virtual memory area of its own; an overlay also cuts the original code in two. Runs
-// that are neighbours in memory and in the file merge.
+// Every run is a virtual memory area of its own; an overlay also cuts the original code in two.
+// Runs that are neighbours in memory and in the file merge.
 std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
   std::uint64_t areas = 6;  // header table, tables, runtime, state and the cut at each end
   for (std::size_t i = 0; i < plan.mappings.size(); ++i) {
@@ -301,14 +257,16 @@ Result<void> Session::set_options(const OptionsRequest& request) {
   }
   if (request.traps) options.traps = *request.traps;
   if (request.solver && *request.solver != "greedy")
-    return error_in("bad_request", "unknown solver \"" + *request.solver + "\"; there is \"greedy\"",
+    return error_in("bad_request",
+                    "unknown solver \"" + *request.solver + "\"; there is \"greedy\"",
                     "/params/solver");
   if (request.build_id && *request.build_id != "keep" && *request.build_id != "new")
     return error_in("bad_request", "build_id is \"keep\" or \"new\"", "/params/build_id");
   state_->solver_options = options;
   if (request.max_mappings) state_->mapping_budget = *request.max_mappings;
   if (request.jobs) state_->jobs = std::clamp(*request.jobs, 1u, 64u);
-  if (request.build_id) state_->build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
+  if (request.build_id)
+    state_->build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
   state_->planned.reset();
   return success();
 }
@@ -334,9 +292,9 @@ Result<void> need_code(const ElfView& input, Vaddr lo, std::uint64_t size) {
 
 Result<void> Session::add_instructions(const InstructionsRequest& request) {
   PUNSTER_TRY(state_->need_input());
-  PUNSTER_TRY(need_code(
-      *state_->input, request.address,
-      std::accumulate(request.lengths.begin(), request.lengths.end(), std::uint64_t{0})));
+  PUNSTER_TRY(
+      need_code(*state_->input, request.address,
+                std::accumulate(request.lengths.begin(), request.lengths.end(), std::uint64_t{0})));
   state_->planned.reset();
   return state_->requests.add(request);
 }
@@ -371,8 +329,7 @@ Result<ReserveReply> Session::reserve(const ReserveRequest& request) {
 
 Result<CountersReply> Session::use_counters(const CountersRequest& request) {
   PUNSTER_TRY(state_->need_input());
-  if (state_->counter_region)
-    return error("bad_request", "this session has its counters already");
+  if (state_->counter_region) return error("bad_request", "this session has its counters already");
   if (request.capacity == 0 || request.capacity > (std::uint64_t{1} << 27))
     return error_in("bad_request", "the capacity is between 1 and 134,217,728 slots",
                     "/params/capacity");
@@ -395,7 +352,8 @@ Result<Statistics> Session::plan() {
 Result<Statistics> Session::emit(const EmitRequest& request) {
   PUNSTER_TRY(state_->need_input());
   if (request.format != "binary")
-    return error_in("unsupported", "format \"" + request.format + "\" is not written; there is \"binary\"",
+    return error_in("unsupported",
+                    "format \"" + request.format + "\" is not written; there is \"binary\"",
                     "/params/format");
   state_->cancelled = false;
   PUNSTER_TRY(state_->rewrite_in_memory());
@@ -412,8 +370,12 @@ Result<Statistics> Session::emit(const EmitRequest& request) {
   return s;
 }
 
-Statistics Session::statistics() const { return state_->statistics; }
+Statistics Session::statistics() const {
+  return state_->statistics;
+}
 
-void Session::cancel() { state_->cancelled = true; }
+void Session::cancel() {
+  state_->cancelled = true;
+}
 
 }  // namespace punster

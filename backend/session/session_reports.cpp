@@ -7,7 +7,8 @@
 namespace punster {
 
 Result<ResultsReply> Session::results(const ResultsRequest& request) const {
-  if (!state_->planned) return error("no_plan", "nothing is solved yet; send `plan` or `emit` first");
+  if (!state_->planned)
+    return error("no_plan", "nothing is solved yet; send `plan` or `emit` first");
   const auto& plan = *state_->planned;
   const auto& sites = plan.bodies->sites();
   const auto& refused = plan.bodies->refused();
@@ -22,8 +23,9 @@ Result<ResultsReply> Session::results(const ResultsRequest& request) const {
   for (std::uint64_t p = request.from; p < last; ++p) {
     reply.address.push_back(patches[p].address);
     if (site == sites.end() || site->patch != p) {
-      const auto why = std::lower_bound(refused.begin(), refused.end(), p,
-                                        [](const RefusedSite& r, std::uint64_t q) { return r.patch < q; });
+      const auto why =
+          std::lower_bound(refused.begin(), refused.end(), p,
+                           [](const RefusedSite& r, std::uint64_t q) { return r.patch < q; });
       reply.result.emplace_back("failed");
       reply.tactic.emplace_back();
       reply.means.emplace_back();
@@ -45,7 +47,8 @@ Result<ResultsReply> Session::results(const ResultsRequest& request) const {
     const auto evicted = plan.evicted_by_site.find(k);
     reply.evicted.push_back(evicted == plan.evicted_by_site.end() ? std::vector<Vaddr>{}
                                                                   : evicted->second);
-    reply.reason.emplace_back(failed || trapped ? "no jump fits; `explain` lists what was tried" : "");
+    reply.reason.emplace_back(failed || trapped ? "no jump fits; `explain` lists what was tried"
+                                                : "");
     ++site;
   }
   return reply;
@@ -61,8 +64,8 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
   std::vector<std::uint32_t> trace;
   for (const auto address : request.addresses)
     if (const auto insn = state_->requests.find(address)) trace.push_back(*insn);
-  // Solving again with a trace gives the same decisions: the solver is deterministic. Bodies of evicted
-  // instructions keep the addresses that the first run gave them.
+  // Solving again with a trace gives the same decisions: the solver is deterministic. Bodies of
+  // evicted instructions keep the addresses that the first run gave them.
   PUNSTER_TRY(const auto traced, state_->run_solver(*plan.bodies, trace));
   ExplainReply reply;
   for (const auto address : request.addresses) {
@@ -71,10 +74,9 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
     const auto insn = state_->requests.find(address);
     const auto site = std::find_if(sites.begin(), sites.end(),
                                    [&](const SiteBody& s) { return insn && s.insn == *insn; });
-    const auto refusal =
-        std::find_if(refused.begin(), refused.end(), [&](const RefusedSite& r) {
-          return state_->requests.patches()[r.patch].address == address;
-        });
+    const auto refusal = std::find_if(refused.begin(), refused.end(), [&](const RefusedSite& r) {
+      return state_->requests.patches()[r.patch].address == address;
+    });
     if (!insn) {
       e.note = "no instruction is known to start here";
     } else if (refusal != refused.end()) {

@@ -62,7 +62,9 @@ struct Session::State {
 
   Result<void> rewrite_in_memory();
   Result<Solution> run_solver(Bodies& bodies, const std::vector<std::uint32_t>& trace);
-  Result<std::vector<TargetRange>> room_for_stubs(const Bodies& bodies) const;
+  Result<AddressSpace> space_for_stubs(const Bodies& bodies) const;
+  /// File pages that stubs share.
+  [[nodiscard]] std::uint32_t ring_pages(const Bodies& bodies) const;
   Result<void> fill_pages(Planned& plan);
   void count(const Planned& plan);
   void collect_traps(Planned& plan) const;

@@ -18,17 +18,33 @@ Board::Board(const SolverInput& input, const SolverOptions& options)
   for (std::size_t k = 0; k < input.sites.size(); ++k)
     site_of_[input.sites[k].insn] = static_cast<InsnIndex>(k);
   placed_.resize(start_.size());
-  // A top byte is worth having when the 16 MiB it leads to, from somewhere in the code, may hold a page.
-  if (input.code.empty()) return;
-  const auto code_lo = static_cast<std::int64_t>(input.code.front().address.value);
-  const auto code_hi = static_cast<std::int64_t>(input.code.back().address.value +
-                                                 input.code.back().bytes.size());
+  choose_bytes();
+}
+
+void Board::choose_bytes() {
+  // A top byte is worth having when the 16 MiB it leads to, from somewhere in the code, may hold a
+  // page.
+  if (input_.code.empty()) return;
+  const auto code_lo = static_cast<std::int64_t>(input_.code.front().address.value);
+  const auto code_hi =
+      static_cast<std::int64_t>(input_.code.back().address.value + input_.code.back().bytes.size());
   for (int top = 0; top < 256; ++top) {
     const std::int64_t from = static_cast<std::int64_t>(static_cast<std::int8_t>(top)) << 24;
-    for (const auto& range : input.space.free)
+    for (const auto& range : input_.space.free)
       top_valid_[top] |= code_lo + from < range.hi && code_hi + from + (1 << 24) > range.lo;
-    near_tops_[top] = top_valid_[top] && (top < 2 || top > 253);
   }
+  for (int distance = 0; distance < 128; ++distance)
+    for (const int top : {distance, 255 - distance})
+      if (top_valid_[top]) valid_tops_.add(static_cast<std::uint8_t>(top));
+  for (unsigned set = 0; set < near_tops_.size(); ++set)
+    for (int n = 0; n < near_top_count; ++n)
+      if (set >> n & 1) near_tops_[set].add(near_top_bytes[n]);
+  for (int distance = 0; distance <= 22; ++distance)
+    for (const int middle : {0xe9 + distance, 0xe9 - distance}) {
+      const auto byte = static_cast<std::uint8_t>(middle);
+      if (distance <= 3) middles_[static_cast<int>(Insistence::closely)].add(byte);
+      middles_[static_cast<int>(Insistence::loosely)].add(byte);
+    }
 }
 
 std::optional<std::int64_t> Board::body_of(InsnIndex i) const {
@@ -63,43 +79,34 @@ std::optional<Window> Board::pad_window(Position pad, Position own_end) const {
   return window_from(pad + 1, own_end);
 }
 
-std::uint8_t Board::demanded_bytes(InsnIndex i, unsigned prefixes, InsnIndex pending) const {
-  const auto s = static_cast<std::int64_t>(start_[i]);
-  const auto l = static_cast<std::int64_t>(length(i));
-  std::uint8_t demanded = 0;
-  for (InsnIndex p = i; p-- > 0;) {
-    if (!adjoins_next(p) || static_cast<std::int64_t>(start_[p]) + 4 < s) break;
-    if ((!is_site(p) && p < pending) || placed_[p].shape != Shape::untouched) continue;
-    // The fewest prefixes with which p's top byte is usable decide which byte p will look at.
-    for (unsigned k = 0; k < length(p); ++k) {
-      const std::int64_t top = static_cast<std::int64_t>(start_[p]) + k + 4;
-      const std::int64_t offset = top - s;
-      if (offset < 0) break;
-      if (offset <= prefixes) {
-        if (top_valid_[offset == prefixes ? 0xe9 : prefix_byte]) break;
-        continue;
-      }
-      if (offset < l) {
-        const auto j = offset - prefixes - 1;
-        if (j < 4) demanded |= static_cast<std::uint8_t>(1u << j);
-        break;
-      }
-      if (top_valid_[bytes_.value(static_cast<Position>(top))]) break;
-    }
+unsigned Board::near_tops_at(InsnIndex i) const {
+  const std::int64_t at = bytes_.address(start_[i]);
+  unsigned set = 0;
+  for (int n = 0; n < near_top_count; ++n) {
+    const std::int64_t lo = at + static_cast<std::int32_t>(near_top_bytes[n] << 24 | 0xe9 << 16);
+    if (pages_.legal(lo >> 12) && pages_.legal((lo + 0xffff) >> 12)) set |= 1u << n;
   }
-  return demanded;
+  return set;
+}
+
+InsnIndex Board::insn_at(Position p) const {
+  if (bytes_.kind(p) != ByteKind::insn) return no_insn;
+  return static_cast<InsnIndex>(std::upper_bound(start_.begin(), start_.end(), p) - start_.begin() -
+                                1);
 }
 
 bool Board::in_dead_tail(Position p) const {
   if (bytes_.kind(p) != ByteKind::insn || bytes_.locks(p) != 0) return false;
-  const auto i = static_cast<InsnIndex>(
-      std::upper_bound(start_.begin(), start_.end(), p) - start_.begin() - 1);
+  const InsnIndex i = insn_at(p);
   const Placement& placed = placed_[i];
   switch (placed.shape) {
-    case Shape::jump: return p >= start_[i] + placed.prefixes + 5;
+    case Shape::jump:
+      return p >= start_[i] + placed.prefixes + 5;
     case Shape::short_jump:
-    case Shape::trap: return p >= start_[i] + std::min(length(i), 2u);
-    default: return false;
+    case Shape::trap:
+      return p >= start_[i] + std::min(length(i), 2u);
+    default:
+      return false;
   }
 }
 
@@ -155,6 +162,15 @@ void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bo
   placed_[i] = {Shape::short_jump, 0, 0, means, stub, target, pad};
 }
 
+void Board::undo_short_jump(InsnIndex i) {
+  Placement& placed = placed_[i];
+  assert(placed.shape == Shape::short_jump);
+  if (placed.stub) pages_.release(placed.target);
+  for (Position p = start_[i]; p < start_[i] + 2; ++p) bytes_.unlock(p);
+  for (Position p = placed.pad; p < placed.pad + 5; ++p) bytes_.unlock(p);
+  placed = {};
+}
+
 void Board::commit_trap(InsnIndex i, std::uint8_t one_byte_opcode) {
   const Position s = start_[i];
   if (length(i) == 1) {
@@ -191,11 +207,16 @@ void Board::commit_replacement(InsnIndex i, const std::string& replacement) {
 Tactic Board::tactic_of(InsnIndex i) const {
   const Placement& placed = placed_[i];
   switch (placed.shape) {
-    case Shape::untouched: return Tactic::none;
-    case Shape::replaced: return Tactic::I0;
-    case Shape::trap: return Tactic::B0;
-    case Shape::short_jump: return Tactic::T3;
-    case Shape::jump: break;
+    case Shape::untouched:
+      return Tactic::none;
+    case Shape::replaced:
+      return Tactic::I0;
+    case Shape::trap:
+      return Tactic::B0;
+    case Shape::short_jump:
+      return Tactic::T3;
+    case Shape::jump:
+      break;
   }
   const Position end = start_[i] + placed.prefixes + 5;
   for (InsnIndex j = i; adjoins_next(j) && start_[j + 1] < end;)

@@ -6,8 +6,8 @@
 //      [prefix]*k  E9   r0   r1   r2   r3
 //
 // r0..r3 is a little-endian rel32. Bytes before s+l are the instruction's own, those behind it are
-// borrowed from followers, so they are the *high* ones. A tactic computes a complete Edit against the
-// const board; commit() applies it, undo() takes it back byte by byte. Failure leaves no trace.
+// borrowed from followers, so they are the *high* ones. A tactic computes a complete Edit against
+// the const board; commit() applies it, undo() takes it back byte by byte. Failure leaves no trace.
 
 #pragma once
 
@@ -26,12 +26,12 @@ enum class Shape : std::uint8_t { untouched, jump, short_jump, trap, replaced };
 /// What was decided for one instruction.
 struct Placement {
   Shape shape = Shape::untouched;
-  std::uint8_t prefixes = 0;   ///< jump: k
+  std::uint8_t prefixes = 0;      ///< jump: k
   std::uint8_t first_prefix = 0;  ///< jump with prefixes: the byte that the instruction begins with
   std::uint8_t means = 0;
-  bool stub = false;           ///< `target` is a stub of ours (taken from the target pages)
-  std::int64_t target = 0;     ///< jump: where it leads; short_jump: where the pad's jump leads
-  Position pad = 0;            ///< short_jump: where the pad begins
+  bool stub = false;        ///< `target` is a stub of ours (taken from the target pages)
+  std::int64_t target = 0;  ///< jump: where it leads; short_jump: where the pad's jump leads
+  Position pad = 0;         ///< short_jump: where the pad begins
 };
 
 /// A jump for one instruction, complete.
@@ -40,8 +40,8 @@ struct Edit {
   std::uint8_t prefixes = 0;
   bool stub = false;
   std::int64_t target = 0;
-  /// The first prefix. Others than prefix_byte are asked for by a site before, whose short jump takes
-  /// them for its rel8. 40 to 4f only right before E9.
+  /// The first prefix. Others than prefix_byte are asked for by a site before, whose short jump
+  /// takes them for its rel8. 40 to 4f only right before E9.
   std::uint8_t first_prefix = 0x2e;
 };
 
@@ -53,8 +53,8 @@ class Board {
   [[nodiscard]] std::size_t insn_count() const { return start_.size(); }
   [[nodiscard]] Position start(InsnIndex i) const { return start_[i]; }
   [[nodiscard]] unsigned length(InsnIndex i) const { return input_.instructions[i].length(); }
-  /// Whether instruction i + 1 is the next thing behind i that a jump at i could borrow from: nothing
-  /// but a few bytes of padding stands between them.
+  /// Whether instruction i + 1 is the next thing behind i that a jump at i could borrow from:
+  /// nothing but a few bytes of padding stands between them.
   [[nodiscard]] bool adjoins_next(InsnIndex i) const { return adjoins_next_[i]; }
   [[nodiscard]] const Placement& placement(InsnIndex i) const { return placed_[i]; }
   [[nodiscard]] bool is_site(InsnIndex i) const { return site_of_[i] != no_insn; }
@@ -64,24 +64,31 @@ class Board {
 
   /// Whether r3 may have this value at all, given on which sides of the image targets may stand.
   [[nodiscard]] bool top_valid(std::uint8_t top) const { return top_valid_[top]; }
-  [[nodiscard]] const std::array<bool, 256>& near_tops() const { return near_tops_; }
-  [[nodiscard]] const std::array<bool, 256>& valid_tops() const { return top_valid_; }
+  /// The values for a byte that is somebody's top byte, or middle byte (null: any), best first.
+  [[nodiscard]] const ByteChoice& tops(InsnIndex i, Insistence insistence) const {
+    return insistence == Insistence::barely ? valid_tops_ : near_tops_[near_tops_at(i)];
+  }
+  [[nodiscard]] const ByteChoice* middles(Insistence insistence) const {
+    return insistence == Insistence::barely ? nullptr : &middles_[static_cast<int>(insistence)];
+  }
 
-  /// What a jump with `prefixes` at instruction i reaches now, or nothing when its bytes are taken or
-  /// its fixed top byte leads nowhere. With four free bytes the window is the whole rel32 range.
+  /// What a jump with `prefixes` at instruction i reaches now, or nothing when its bytes are taken
+  /// or its fixed top byte leads nowhere. With four free bytes the window is the whole rel32 range.
   [[nodiscard]] std::optional<Window> window(InsnIndex i, unsigned prefixes) const;
-  /// Which of the free bytes of i's rel32 (bit j: byte j) will be the top byte of a site before it that is
-  /// not placed yet. Instructions from `pending` on are about to be placed, sites or not.
-  [[nodiscard]] std::uint8_t demanded_bytes(InsnIndex i, unsigned prefixes,
-                                            InsnIndex pending = no_insn) const;
   /// Whether p is part of an instruction that is patched and not needed by its jump nor by anybody.
   [[nodiscard]] bool in_dead_tail(Position p) const;
 
-  /// Precondition: i is untouched, window(i, prefixes) contains target, and a stub's bytes are free.
+  /// Precondition: i is untouched, window(i, prefixes) contains target, and a stub's bytes are
+  /// free.
   void commit(const Edit& edit);
-  /// A short jump over to a jump that stands in the pad at `pad`; `rel8` is written or already there.
+  /// A short jump over to a jump that stands in the pad at `pad`; `rel8` is written or already
+  /// there.
   void commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bool stub,
                          std::uint8_t means);
+  /// Takes a short jump and its pad back. Precondition: nobody else relies on either.
+  void undo_short_jump(InsnIndex i);
+  /// The instruction that p is part of, or no_insn.
+  [[nodiscard]] InsnIndex insn_at(Position p) const;
   void commit_trap(InsnIndex i, std::uint8_t one_byte_opcode);
   /// Takes a trap back unless somebody borrowed its bytes; returns whether it did.
   bool undo_trap(InsnIndex i);
@@ -116,9 +123,25 @@ class Board {
   [[nodiscard]] std::optional<Window> pad_window(Position pad, Position own_end) const;
 
   static constexpr std::uint8_t prefix_byte = 0x2e;
+  /// Redundant in front of E9 on every processor. The first six stand anywhere before it, the
+  /// others right before.
+  static constexpr std::array<std::uint8_t, 22> prefix_bytes{
+      prefix_byte, 0x3e, 0x26, 0x36, 0x64, 0x65, 0x40, 0x41, 0x42, 0x43, 0x44,
+      0x45,        0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f};
+  /// Those that a jump with `prefixes` may begin with.
+  [[nodiscard]] static std::span<const std::uint8_t> first_prefixes(unsigned prefixes) {
+    return std::span(prefix_bytes).first(prefixes == 0 ? 1 : prefixes == 1 ? 22 : 6);
+  }
 
  private:
   [[nodiscard]] std::optional<Window> window_from(Position rel, Position own_end) const;
+  void choose_bytes();
+  /// The near top bytes, as bits, that lead from i's neighbourhood into free space when the middle
+  /// is E9.
+  [[nodiscard]] unsigned near_tops_at(InsnIndex i) const;
+  static constexpr std::array<std::uint8_t, 4> near_top_bytes{0x00, 0xfe, 0x01, 0xff};
+  static constexpr int near_top_count = near_top_bytes.size();
+
   void write_jump(Position opcode, std::int64_t target);
   void unlock_jump(Position from, Position opcode);
 
@@ -131,7 +154,10 @@ class Board {
   std::vector<InsnIndex> site_of_;
   std::vector<Placement> placed_;
   std::unordered_map<InsnIndex, InsnIndex> evicted_for_;
-  std::array<bool, 256> top_valid_{}, near_tops_{};
+  std::array<bool, 256> top_valid_{};
+  ByteChoice valid_tops_;
+  std::array<ByteChoice, 1 << near_top_count> near_tops_;  // by which of them are in use
+  std::array<ByteChoice, 2> middles_;
 };
 
 }  // namespace punster

@@ -6,8 +6,8 @@
 
 namespace punster {
 
-/// A byte of code by its index over all regions together; regions are kept apart by `gap` bytes that
-/// nobody may write, so that arithmetic on positions cannot leave a region unnoticed.
+/// A byte of code by its index over all regions together; regions are kept apart by `gap` bytes
+/// that nobody may write, so that arithmetic on positions cannot leave a region unnoticed.
 using Position = std::uint32_t;
 
 enum class ByteKind : std::uint8_t {
@@ -17,8 +17,8 @@ enum class ByteKind : std::uint8_t {
   padding,  ///< ours to write
 };
 
-/// The bytes, flat. A *lock* on a byte is a jump (or trap, or replacement) that needs its value; a byte
-/// may be written only by the one who holds its only lock or when it has none.
+/// The bytes, flat. A *lock* on a byte is a jump (or trap, or replacement) that needs its value; a
+/// byte may be written only by the one who holds its only lock or when it has none.
 class ByteState {
  public:
   explicit ByteState(const SolverInput& input);

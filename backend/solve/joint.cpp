@@ -1,11 +1,12 @@
 // Several jumps together.
 //
 // When a site finds no target, the bytes it borrows are to blame: they were chosen (or left as they
-// were) by the instructions behind it. Take those back, up to w of them, and search depth-first from the
-// last one down to the site: each level enumerates a few different targets per prefix count, and
-// fewer prefixes come first. Sites are placed from high to low addresses, so nobody below the site
-// relies on these bytes yet: all locks inside the group come from the group. Untouched followers may be
-// taken in, too (evicted: displaced without instrumentation), when the caller is willing to pay for it.
+// were) by the instructions behind it. Take those back, up to w of them, and search depth-first
+// from the last one down to the site: each level enumerates a few different targets per prefix
+// count, and fewer prefixes come first. Sites are placed from high to low addresses, so nobody
+// below the site relies on these bytes yet: all locks inside the group come from the group.
+// Untouched followers may be taken in, too (evicted: displaced without instrumentation), when the
+// caller is willing to pay for it.
 //
 // The depth is at most five and the number of nodes is capped, so the cost per site is bounded.
 
@@ -21,8 +22,8 @@ constexpr unsigned max_group = 6;
 
 class Group {
  public:
-  Group(Board& board, InsnIndex site, const JointOptions& options)
-      : board_(board), site_(site), options_(options) {}
+  Group(const Desk& desk, InsnIndex site, const JointOptions& options)
+      : desk_(desk), board_(desk.board), plan_(desk.plan), site_(site), options_(options) {}
 
   std::optional<unsigned> place() {
     const unsigned most = std::min(options_.followers, max_group - 1);
@@ -43,7 +44,8 @@ class Group {
 
   /// Makes instruction `i` (right behind the last member) part of the group, untouched.
   bool take_in(InsnIndex i) {
-    if (i >= board_.insn_count() || !board_.adjoins_next(i - 1) || !board_.can_undo(i)) return false;
+    if (i >= board_.insn_count() || !board_.adjoins_next(i - 1) || !board_.can_undo(i))
+      return false;
     const Placement before = board_.placement(i);
     if (before.shape == Shape::untouched && (!options_.evict || !board_.body_of(i))) return false;
     if (before.shape != Shape::untouched) board_.undo(i);
@@ -65,51 +67,51 @@ class Group {
     if (i != site_ && !board_.is_site(i) && descend(i - 1)) return done_ = true;
     const auto body = board_.body_of(i);
     if (!body) return false;
-    const unsigned most = std::min(board_.length(i) - 1, 3u);
-    for (const bool any_top : {false, true})
-      for (unsigned k = 0; k <= most; ++k)
-        if (const auto window = board_.window(i, k))
-          if (descend_in(i, *window, k, *body, any_top)) return true;
+    const auto ranking = plan_.rank(i);
+    for (const auto insistence : {Insistence::closely, Insistence::loosely, Insistence::barely})
+      for (const auto& choice : ranking) {
+        if (nodes_ == 0) return false;
+        if (!is_jump(choice.shape)) continue;
+        const unsigned k = prefixes_of(choice.shape);
+        if (const auto window = board_.window(i, k);
+            window && descend_in(i, *window, k, *body, insistence))
+          return true;
+      }
     return false;
   }
 
-  bool descend_in(InsnIndex i, const Window& window, unsigned k, std::int64_t body, bool any_top) {
+  bool descend_in(InsnIndex i, const Window& window, unsigned k, std::int64_t body,
+                  Insistence insistence) {
+    const auto first_prefixes = Board::first_prefixes(options_.all_prefixes ? k : 0);
     auto accept = [&](std::int64_t target, bool stub) {
       if (stub && !stub_reaches(target, body)) return false;
-      if (nodes_ == 0) return true;  // ends the enumeration; descend() sees that nothing was placed
-      --nodes_;
-      board_.commit({i, static_cast<std::uint8_t>(k), stub, target});
-      if (board_.allowed(i) && (i == site_ || descend(i - 1))) return done_ = true;
-      board_.undo(i);
+      for (const std::uint8_t prefix : first_prefixes) {
+        if (nodes_ == 0)
+          return true;  // ends the enumeration; descend() sees that nothing was placed
+        --nodes_;
+        board_.commit({i, static_cast<std::uint8_t>(k), stub, target, prefix});
+        if (board_.allowed(i) && (i == site_ ? suits_predecessor() : descend(i - 1)))
+          return done_ = true;
+        board_.undo(i);
+      }
       return false;
     };
-    Demand demand = demand_of_group(i, k, any_top);
-    if (window.lo() <= body && body < window.hi() &&
-        demand.accepts(static_cast<std::int32_t>(body - window.end)) && accept(body, false))
+    // Members below i count as sites here, evicted ones included.
+    const Demand demand = plan_.demand(i, k, insistence, site_);
+    if (window.contains(body) && demand.accepts(window.rel(body)) && accept(body, false))
       return done_;
-    auto stub_at = [&](std::int64_t target) { return accept(target, true); };
-    const int limit = i == site_ ? 1 : 5;
-    if (window.free_bytes < 4) {
-      board_.pages().search(window, demand, opening(window), limit, stub_at);
-      return done_;
-    }
-    for (const int top : {0x00, 0xff, 0x01, 0xfe}) {
-      if (done_ || !board_.top_valid(static_cast<std::uint8_t>(top))) continue;
-      const Window part{window.end, static_cast<std::int32_t>(static_cast<std::uint32_t>(top) << 24),
-                        3};
-      board_.pages().search(part, demand, opening(part), limit, stub_at);
-    }
+    board_.pages().search(window, demand, opening(window),
+                          i == site_ && !options_.look_ahead ? 1 : 5,
+                          [&](std::int64_t target) { return accept(target, true); });
     return done_;
+  }
+
+  bool suits_predecessor() {
+    return !options_.look_ahead || predecessor_fits(desk_, site_, options_.opening);
   }
 
   [[nodiscard]] Opening opening(const Window& window) const {
     return window.free_bytes >= 3 ? Opening::anywhere : options_.opening;
-  }
-
-  /// Members below i count as sites here, evicted ones included.
-  [[nodiscard]] Demand demand_of_group(InsnIndex i, unsigned k, bool any_top) const {
-    return {board_.demanded_bytes(i, k, site_),
-            any_top ? &board_.valid_tops() : &board_.near_tops()};
   }
 
   std::optional<unsigned> finish(unsigned followers) {
@@ -121,7 +123,9 @@ class Group {
     return evicted;
   }
 
+  const Desk& desk_;
   Board& board_;
+  const ShapePlan& plan_;
   InsnIndex site_;
   const JointOptions& options_;
   std::array<Member, max_group> members_;
@@ -132,8 +136,8 @@ class Group {
 
 }  // namespace
 
-std::optional<unsigned> place_jointly(Board& board, InsnIndex i, const JointOptions& options) {
-  return Group(board, i, options).place();
+std::optional<unsigned> place_jointly(const Desk& desk, InsnIndex i, const JointOptions& options) {
+  return Group(desk, i, options).place();
 }
 
 }  // namespace punster

@@ -1,9 +1,10 @@
 // T3: a short jump to five bytes nearby that can host a rel32 jump.
 //
-// One- and two-byte instructions have little or no choice of their own; a short jump has 256 places to
-// go. A landing pad begins in bytes that nothing executes any more: the tail of a patched instruction that
-// is longer than its jump, or padding. The pad's jump may itself borrow the bytes behind it, like any
-// pun. The rel8 is the site's second byte or, for one-byte instructions, the first byte of the follower.
+// One- and two-byte instructions have little or no choice of their own; a short jump has 256 places
+// to go. A landing pad begins in bytes that nothing executes any more: the tail of a patched
+// instruction that is longer than its jump, or padding. The pad's jump may itself borrow the bytes
+// behind it, like any pun. The rel8 is the site's second byte or, for one-byte instructions, the
+// first byte of the follower.
 
 #include <algorithm>
 
@@ -14,8 +15,8 @@ namespace {
 
 class PadSearch {
  public:
-  PadSearch(Board& board, InsnIndex i, bool all_placed)
-      : board_(board), i_(i), all_placed_(all_placed) {}
+  PadSearch(Board& board, InsnIndex i, bool all_placed, bool evict)
+      : board_(board), i_(i), all_placed_(all_placed), evict_(evict) {}
 
   bool place() {
     const auto body = board_.body_of(i_);
@@ -24,7 +25,17 @@ class PadSearch {
     const Position s = board_.start(i_);
     const auto& bytes = board_.bytes();
     if (board_.length(i_) == 1 && !bytes.free_padding(s + 1))
-      return try_pad(s + 2 + static_cast<std::int8_t>(bytes.value(s + 1))) || choose_with_follower();
+      return try_pad(s + 2 + static_cast<std::int8_t>(bytes.value(s + 1))) ||
+             choose_with_follower();
+    return place_plainly() || (evict_ && evict_for_pad());
+  }
+
+  /// An instruction that chooses its rel8 itself, and a pad that is there.
+  bool place_plainly() {
+    const auto body = board_.body_of(i_);
+    if (!body) return false;
+    body_ = *body;
+    const Position s = board_.start(i_);
     for (const auto opening : {Opening::none, Opening::adjoining, Opening::anywhere}) {
       opening_ = opening;
       for (int rel8 = 0; rel8 <= 127; ++rel8)
@@ -32,7 +43,7 @@ class PadSearch {
       for (int rel8 = -3; rel8 >= -128; --rel8)
         if (s + 2 >= static_cast<Position>(-rel8) && try_pad(s + 2 + rel8)) return true;
     }
-    return evict_for_pad();
+    return false;
   }
 
  private:
@@ -50,7 +61,7 @@ class PadSearch {
     if (!all_placed_ && pad < s && own_end < pad + 5) return false;
     const std::uint8_t means =
         bytes.kind(pad) == ByteKind::padding ? means_pad_in_padding : means_pad_in_tail;
-    if (window->lo() <= body_ && body_ < window->hi()) {
+    if (window->contains(body_)) {
       board_.commit_short_jump(i_, pad, body_, false, means);
       return true;
     }
@@ -59,13 +70,11 @@ class PadSearch {
       board_.commit_short_jump(i_, pad, target, true, means);
       return true;
     };
-    Window part = *window;
-    if (part.free_bytes == 4) part = {part.end, 0, 3};
-    return board_.pages().search(part, {}, opening_, 8, accept);
+    return board_.pages().search(*window, any_target(), opening_, 8, accept);
   }
 
-  /// The rel8 of a one-byte site is its follower's first byte: give the follower's jump the prefix that
-  /// leads to a pad. Nothing else of the follower may be relied upon yet.
+  /// The rel8 of a one-byte site is its follower's first byte: give the follower's jump the prefix
+  /// that leads to a pad. Nothing else of the follower may be relied upon yet.
   bool choose_with_follower() {
     const InsnIndex f = i_ + 1;
     const Position s = board_.start(i_);
@@ -74,19 +83,37 @@ class PadSearch {
       return false;
     const Placement before = board_.placement(f);
     board_.undo(f);
-    for (const std::uint8_t prefix : pad_prefixes) {
-      const Position pad = s + 2 + prefix;
-      if (pad + 5 >= board_.bytes().size() || dead_until(pad) == pad) continue;
-      if (place_follower(f, prefix)) {
-        if (try_pad(pad)) {
+    for (const bool make_room : {false, true})
+      for (const std::uint8_t prefix : Board::prefix_bytes) {
+        const Position pad = s + 2 + prefix;
+        if (pad + 5 >= board_.bytes().size() || (dead_until(pad) != pad) == make_room) continue;
+        if (!place_follower(f, prefix)) continue;
+        if (make_room ? try_made_room(pad) : try_pad(pad)) {
           board_.add_means(i_, means_joint);
           return true;
         }
         board_.undo(f);
       }
-    }
     board_.commit({f, before.prefixes, before.stub, before.target, before.first_prefix});
     board_.add_means(f, before.means);
+    return false;
+  }
+
+  /// Makes the bytes at `pad` dead: the patched instruction that they belong to jumps short as
+  /// well, to a landing pad of its own, and so needs its first two bytes only.
+  bool try_made_room(Position pad) {
+    const InsnIndex x = board_.insn_at(pad);
+    if (x == no_insn || x <= i_ + 1 || pad < board_.start(x) + 2 || !board_.is_site(x) ||
+        board_.placement(x).shape != Shape::jump || !board_.can_undo(x))
+      return false;
+    const Placement before = board_.placement(x);
+    board_.undo(x);
+    if (PadSearch(board_, x, all_placed_, false).place_plainly()) {
+      if (try_pad(pad)) return true;
+      board_.undo_short_jump(x);
+    }
+    board_.commit({x, before.prefixes, before.stub, before.target, before.first_prefix});
+    board_.add_means(x, before.means);
     return false;
   }
 
@@ -96,7 +123,7 @@ class PadSearch {
     const bool rex = prefix >= 0x40 && prefix <= 0x4f;
     const unsigned most = rex ? 1 : std::min(board_.length(f) - 1, 3u);
     for (unsigned k = 1; k <= most; ++k) {
-      auto window = board_.window(f, k);
+      const auto window = board_.window(f, k);
       if (!window) continue;
       const auto commit = [&](std::int64_t target, bool stub) {
         if (stub && !stub_reaches(target, *body)) return false;
@@ -105,19 +132,13 @@ class PadSearch {
         board_.undo(f);
         return false;
       };
-      if (window->lo() <= *body && *body < window->hi()) return commit(*body, false);
-      if (window->free_bytes == 4) *window = {window->end, 0, 3};
-      if (board_.pages().search(*window, {}, Opening::adjoining, 4,
+      if (window->contains(*body)) return commit(*body, false);
+      if (board_.pages().search(*window, any_target(), Opening::adjoining, 4,
                                 [&](std::int64_t target) { return commit(target, true); }))
         return true;
     }
     return false;
   }
-  // Redundant in front of E9 on every processor.
-  static constexpr std::uint8_t pad_prefixes[] = {0x2e, 0x3e, 0x26, 0x36, 0x64, 0x65, 0x40, 0x41,
-                                                  0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49,
-                                                  0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f};
-
   /// A neighbour of six bytes and more that nobody asked to patch: displaced, it leaves a tail.
   bool evict_for_pad() {
     const auto s = static_cast<std::int64_t>(board_.start(i_));
@@ -129,8 +150,8 @@ class PadSearch {
   }
 
   bool evict(InsnIndex v) {
-    if (board_.is_site(v) || board_.length(v) < 6 || board_.placement(v).shape != Shape::untouched ||
-        !board_.can_undo(v))
+    if (board_.is_site(v) || board_.length(v) < 6 ||
+        board_.placement(v).shape != Shape::untouched || !board_.can_undo(v))
       return false;
     const auto body = board_.body_of(v);
     if (!body) return false;
@@ -157,17 +178,21 @@ class PadSearch {
     return end;
   }
 
+  [[nodiscard]] Demand any_target() const {
+    return {{nullptr, nullptr, nullptr, &board_.tops(i_, Insistence::closely)}};
+  }
+
   Board& board_;
   InsnIndex i_;
-  bool all_placed_;
+  bool all_placed_, evict_;
   std::int64_t body_ = 0;
   Opening opening_ = Opening::anywhere;
 };
 
 }  // namespace
 
-bool place_on_pad(Board& board, InsnIndex i, bool all_placed) {
-  return PadSearch(board, i, all_placed).place();
+bool place_on_pad(Board& board, InsnIndex i, const PadOptions& options) {
+  return PadSearch(board, i, options.all_placed, options.evict).place();
 }
 
 }  // namespace punster

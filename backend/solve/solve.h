@@ -1,8 +1,8 @@
 // The seam where solvers stand: sites, byte state and a description of the address space go in,
 // decisions come out. Nothing here knows ELF, JSON or templates.
 //
-// Inside the solver an address is a *signed* 64-bit link-time address, because a position-independent
-// image linked at 0 has room below 0.
+// Inside the solver an address is a *signed* 64-bit link-time address, because a
+// position-independent image linked at 0 has room below 0.
 
 #pragma once
 
@@ -18,8 +18,19 @@
 
 namespace punster {
 
-/// Gaps of up to this many pages between pages with stubs are filled, so that they cost no mapping.
-inline constexpr std::int64_t arena_join_distance = 16;
+/// Gaps of up to so many pages between pages with stubs are filled, so that they cost no mapping. A
+/// filler costs address space only, because it shows a page of the ring (place/page_ring.h); but a
+/// gap longer than the ring would be a mapping again.
+[[nodiscard]] inline std::int64_t arena_join_distance(std::uint32_t ring_pages) {
+  return ring_pages < 1024 ? ring_pages : 1024;
+}
+
+/// Which page of a ring of `size` file pages the virtual page `number` (address / 4096, signed)
+/// shows.
+[[nodiscard]] inline std::uint32_t ring_page(std::int64_t number, std::uint32_t size) {
+  const std::int64_t rest = number % std::int64_t{size};
+  return static_cast<std::uint32_t>(rest < 0 ? rest + size : rest);
+}
 
 /// The shape that a site's bytes finally have (README of backend/ describes each).
 enum class Tactic : std::uint8_t { none, I0, C1, B1, B2, T1, T2, T3, B0 };
@@ -30,11 +41,11 @@ inline constexpr int tactic_count = 9;
 
 /// What the search for a site's shape needed. A set, as bits.
 enum Means : std::uint8_t {
-  means_prefix = 1,         ///< redundant prefixes in front of the jump
-  means_joint = 2,          ///< a follower that is itself displaced was placed anew together with it
-  means_eviction = 4,       ///< a follower was evicted so that its bytes could be chosen
-  means_pad_in_tail = 8,    ///< a landing pad in the dead tail of a patched instruction
-  means_pad_in_padding = 16 ///< a landing pad, or the jump's own tail, in alignment padding
+  means_prefix = 1,       ///< redundant prefixes in front of the jump
+  means_joint = 2,        ///< a follower that is itself displaced was placed anew together with it
+  means_eviction = 4,     ///< a follower was evicted so that its bytes could be chosen
+  means_pad_in_tail = 8,  ///< a landing pad in the dead tail of a patched instruction
+  means_pad_in_padding = 16  ///< a landing pad, or the jump's own tail, in alignment padding
 };
 [[nodiscard]] std::vector<std::string> means_names(std::uint8_t means);
 
@@ -43,11 +54,13 @@ struct TargetRange {
   std::int64_t lo = 0, hi = 0;
 };
 
-/// Where jump targets may stand. The solver takes it as given: which sides of the image exist, which
-/// layout will carry the pages and how many arenas that layout can open are somebody else's decision.
+/// Where jump targets may stand. The solver takes it as given: which sides of the image exist,
+/// which layout will carry the pages and how many arenas that layout can open are somebody else's
+/// decision.
 struct AddressSpace {
-  std::vector<TargetRange> free;  ///< ascending, disjoint
-  std::uint64_t far_pages = 1000; ///< pages that may be opened away from every arena
+  std::vector<TargetRange> free;    ///< ascending, disjoint
+  std::uint64_t far_pages = 1000;   ///< pages that may be opened away from every arena
+  std::uint32_t ring_pages = 4096;  ///< stubs share so many file pages: see ring_page()
 };
 
 /// Executable bytes of the original, one contiguous range of addresses.
@@ -57,8 +70,8 @@ struct CodeRegion {
 };
 
 struct SolverSite {
-  std::uint32_t insn = 0;      ///< index into SolverInput::instructions
-  std::int64_t body = 0;       ///< where its trampoline body will stand
+  std::uint32_t insn = 0;                ///< index into SolverInput::instructions
+  std::int64_t body = 0;                 ///< where its trampoline body will stand
   const std::string* replace = nullptr;  ///< I0: these bytes, exactly the instruction's length
 };
 
@@ -81,10 +94,10 @@ struct SolverOptions {
 };
 
 struct SolverInput {
-  std::vector<CodeRegion> code;            ///< ascending, disjoint
-  std::span<const Insn> instructions;      ///< ascending, disjoint, all inside `code`
-  std::span<const AddressRange> padding;   ///< ascending, disjoint, disjoint from instructions
-  std::span<const SolverSite> sites;       ///< ascending
+  std::vector<CodeRegion> code;           ///< ascending, disjoint
+  std::span<const Insn> instructions;     ///< ascending, disjoint, all inside `code`
+  std::span<const AddressRange> padding;  ///< ascending, disjoint, disjoint from instructions
+  std::span<const SolverSite> sites;      ///< ascending
   AddressSpace space;
   EvictedBodies* evicted = nullptr;
 };
@@ -93,7 +106,7 @@ struct Decision {
   Tactic tactic = Tactic::none;
   std::uint8_t means = 0;
   std::uint8_t borrowed = 0;  ///< bytes behind the instruction that its jump relies on
-  std::int64_t target = 0;  ///< where the site's jump leads first: a stub, or the body itself
+  std::int64_t target = 0;    ///< where the site's jump leads first: a stub, or the body itself
 };
 
 /// A 5-byte jump at `at` to `to`.
@@ -121,8 +134,8 @@ struct Solution {
   std::vector<TraceNote> trace;
 };
 
-/// Decides every site. Deterministic; never fails for lack of room (a site's tactic is then `none`).
-/// Errors: "cancelled".
+/// Decides every site. Deterministic; never fails for lack of room (a site's tactic is then
+/// `none`). Errors: "cancelled".
 Result<Solution> solve(const SolverInput& input, const SolverOptions& options);
 
 }  // namespace punster

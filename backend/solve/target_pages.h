@@ -2,17 +2,22 @@
 //
 // A stub is five bytes at an address that a pun can reach. All the solver ever asks is: in this
 // window, on pages that are open already (or that would join an arena), where do five free bytes
-// begin whose displacement has these low bytes? Pages are bitmaps, found through a hash of their
-// number; the open pages that still have room are also kept in order, so that wide windows are
-// searched by walking neighbours and never scan what is full.
+// begin whose displacement has these low bytes? A free byte is one that no stub uses on the file
+// page that is shown there: virtual pages share a ring of them (place/page_ring.h), each a bitmap.
+// Which pages are open, which of them have room, and which may be opened at all are sets with a
+// fast "next from here", so wide windows are searched by walking neighbours and never scan what is
+// full.
+//
+// A window falls into *lines*: 256 addresses whose displacements differ in the lowest byte only.
+// Demands on the upper bytes single out lines, which are visited in the order of the demand's
+// preference.
 
 #pragma once
 
 #include <array>
-#include <memory>
-#include <set>
-#include <unordered_map>
 
+#include "backend/solve/demand.h"
+#include "backend/solve/page_set.h"
 #include "backend/solve/solve.h"
 
 namespace punster {
@@ -26,35 +31,32 @@ inline constexpr int stub_size = 5;
       .has_value();
 }
 
-/// Which bytes of a displacement matter to somebody else: for each of the four bytes, whether it is to
-/// lie in `wanted`. An empty demand accepts everything.
-struct Demand {
-  std::uint8_t bytes = 0;                  ///< bit j: byte j of rel32 is demanded
-  const std::array<bool, 256>* wanted = nullptr;
-  [[nodiscard]] bool on(int j) const { return bytes >> j & 1; }
-  [[nodiscard]] bool accepts(std::int32_t rel) const {
-    for (int j = 0; j < 4; ++j)
-      if (on(j) && !(*wanted)[static_cast<std::uint32_t>(rel) >> (8 * j) & 0xff]) return false;
-    return true;
-  }
-};
-
 /// What a pun can reach: `free_bytes` low bytes of its rel32 are ours, the others are `high`.
 struct Window {
   std::int64_t end = 0;   ///< the address behind rel32, from which it counts
   std::int32_t high = 0;  ///< the displacement with its free low bytes zero
   int free_bytes = 0;     ///< 0 to 4
-  [[nodiscard]] std::int64_t lo() const {
-    return free_bytes == 4 ? end + INT32_MIN : end + high;
-  }
+  [[nodiscard]] std::int64_t lo() const { return free_bytes == 4 ? end + INT32_MIN : end + high; }
   [[nodiscard]] std::int64_t hi() const { return lo() + (std::int64_t{1} << (8 * free_bytes)); }
+  [[nodiscard]] bool contains(std::int64_t target) const { return lo() <= target && target < hi(); }
+  [[nodiscard]] std::int32_t rel(std::int64_t target) const {
+    return static_cast<std::int32_t>(target - end);
+  }
+  /// The part whose highest free byte is `value`.
+  [[nodiscard]] Window with_high_byte(std::uint8_t value) const {
+    const int j = free_bytes - 1;
+    return {end,
+            static_cast<std::int32_t>(static_cast<std::uint32_t>(high) |
+                                      static_cast<std::uint32_t>(value) << (8 * j)),
+            j};
+  }
 };
 
 /// How far a search may go.
 enum class Opening : std::uint8_t {
-  none,      ///< open pages only
-  adjoining, ///< also a new page within `arena_join_distance` of an open one
-  anywhere,  ///< also a new page by itself: one more mapping
+  none,       ///< open pages only
+  adjoining,  ///< also a new page within arena_join_distance() of an open one
+  anywhere,   ///< also a new page by itself: one more mapping
 };
 
 class TargetPages {
@@ -62,11 +64,15 @@ class TargetPages {
   explicit TargetPages(const AddressSpace& space);
 
   /// Calls `accept(target)` for free stub addresses in `window` that satisfy `demand`, best first,
-  /// until it returns true or `limit` were refused. Returns whether one was accepted. The pages are
-  /// not changed, except that a page may have been opened (empty) for the accepted address.
+  /// until it returns true or `limit` were refused (or 512 times as many addresses were found
+  /// taken). Returns whether one was accepted. A window with four free bytes is searched under the
+  /// top bytes of demand.byte[3], which must not be null then.
   template <typename Accept>
   bool search(const Window& window, const Demand& demand, Opening opening, int limit,
-              Accept&& accept);
+              Accept&& accept) const {
+    int budget = limit * refusal_cost;
+    return search_part(window, demand, opening, budget, accept);
+  }
 
   /// Whether a stub may begin at `target`: all five bytes free, on open or openable pages.
   [[nodiscard]] bool can_take(std::int64_t target, Opening opening) const;
@@ -76,13 +82,17 @@ class TargetPages {
   /// Whether five free bytes begin somewhere in [lo, hi), on pages that `opening` allows.
   [[nodiscard]] bool any_in(std::int64_t lo, std::int64_t hi, Opening opening) const;
 
-  [[nodiscard]] std::size_t open_count() const { return pages_.size(); }
+  /// Whether the page may hold stubs at all.
+  [[nodiscard]] bool legal(std::int64_t page) const { return legal_.has(page); }
+
   [[nodiscard]] std::uint64_t far_opened() const { return far_opened_; }
 
  private:
+  static constexpr int refusal_cost = 512;
   struct Page {
     std::array<std::uint64_t, 64> used{};  // a bit per byte
     std::int32_t taken = 0;                // stubs that begin here
+    bool full = false;                     // no stub fits any more
   };
   /// First start in [from, to) (offsets in the page) of five clear bits inside the page, or -1.
   static int free_run(const Page& page, int from, int to);
@@ -92,102 +102,144 @@ class TargetPages {
     if (bit > 59 && word < 63) bits |= page.used[word + 1] << (64 - bit);
     return (bits & 31) == 0;
   }
-  [[nodiscard]] bool legal(std::int64_t page) const;
-  [[nodiscard]] bool joins(std::int64_t page) const;
+  [[nodiscard]] bool joins(std::int64_t page) const {
+    return open_.next(page - join_) <= page + join_;
+  }
   [[nodiscard]] bool may_open(std::int64_t page, Opening opening) const {
     if (opening == Opening::none || !legal(page)) return false;
     return opening == Opening::anywhere || joins(page);
   }
   void set_bits(std::int64_t target, bool used);
-  Page& open(std::int64_t page);
-  [[nodiscard]] const Page* find(std::int64_t page) const {
-    const auto it = pages_.find(page);
-    return it == pages_.end() ? nullptr : it->second.get();
+  void settle(std::int64_t page);
+  void leave(std::int64_t page);
+  [[nodiscard]] Page& ring(std::int64_t page) {
+    return ring_[static_cast<std::uint32_t>(page - first_) % ring_.size()];
   }
+  [[nodiscard]] const Page& ring(std::int64_t page) const {
+    return ring_[static_cast<std::uint32_t>(page - first_) % ring_.size()];
+  }
+  /// False when no page of the window is open, nor may be opened.
+  [[nodiscard]] bool may_hold(const Window& window, Opening opening) const;
   template <typename Accept>
-  bool search_page(std::int64_t number, const Window& window, const Demand& demand, int& limit,
+  bool search_part(const Window& window, const Demand& demand, Opening opening, int& budget,
                    Accept& accept) const;
-  /// Pages that hold displacements with the demanded bytes 1 and 2, at most 64, none twice in a row: for a
-  /// byte that is not demanded, near the open pages of the window. Empty when the demand is too weak to
-  /// single any out.
-  [[nodiscard]] std::vector<std::int64_t> pages_of_demanded_lines(const Window& window,
-                                                                  const Demand& demand) const;
-  /// A page worth opening for `window`: one that joins an arena if there is one, else the one nearest
-  /// to the image; nothing when `opening` forbids or nothing is legal.
+  template <typename Accept>
+  bool search_line(const Window& line, const Demand& demand, Opening opening, int& budget,
+                   Accept& accept) const;
+  /// Without demands: pages with room in order, then one worth opening.
+  template <typename Accept>
+  bool search_pages(const Window& window, const ByteChoice* low, Opening opening, int& budget,
+                    Accept& accept) const;
+  template <typename Accept>
+  bool search_stretch(std::int64_t page, std::int64_t lo, std::int64_t hi, int& budget,
+                      Accept& accept) const;
+  /// Values for the highest free byte of `window` (three free) under which pages are open, at
+  /// most 12.
+  [[nodiscard]] ByteChoice stretches_with_pages(const Window& window) const;
+  /// A page worth opening for `window`: one that joins an arena if there is one, else the one
+  /// nearest to the image; nothing when `opening` forbids or nothing is legal.
   [[nodiscard]] std::optional<std::int64_t> page_to_open(const Window& window,
                                                          Opening opening) const;
 
   std::vector<TargetRange> free_;
-  std::unordered_map<std::int64_t, std::unique_ptr<Page>> pages_;
-  std::set<std::int64_t> order_;  // all open pages
-  std::set<std::int64_t> roomy_;  // open pages with at least one stub's room, as far as known
+  std::int64_t join_;
+  std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
+  PageSet legal_, open_;
+  mutable PageSet roomy_;  // open pages, without those found full
+  std::vector<Page> ring_;
+  std::vector<std::uint16_t> settled_;  // stubs that touch a page, by page number
   std::uint64_t far_opened_ = 0;
 };
 
 template <typename Accept>
-bool TargetPages::search_page(std::int64_t number, const Window& window, const Demand& demand,
-                              int& limit, Accept& accept) const {
-  static const Page empty{};
-  const Page* page = find(number);
-  if (!page) page = &empty;
+bool TargetPages::search_stretch(std::int64_t number, std::int64_t lo, std::int64_t hi, int& budget,
+                                 Accept& accept) const {
+  const Page& page = ring(number);
   const std::int64_t base = number << 12;
-  const std::int64_t lo = std::max(base, window.lo());
-  const std::int64_t hi = std::min(base + 4096 - stub_size + 1, window.hi());
-  // Lines of 256 displacements share everything but the lowest byte.
-  for (std::int64_t line = (lo - window.end) >> 8; window.end + (line << 8) < hi; ++line) {
-    const auto rel = static_cast<std::int32_t>(static_cast<std::uint64_t>(line) << 8);
-    const Demand upper{static_cast<std::uint8_t>(demand.bytes & ~1), demand.wanted};
-    if (!upper.accepts(rel)) continue;
-    const std::int64_t line_lo = std::max(lo, window.end + (line << 8));
-    const std::int64_t line_hi = std::min(hi, window.end + (line << 8) + 256);
-    if (demand.on(0)) {
-      for (std::int64_t a = line_lo; a < line_hi; ++a) {
-        if (!(*demand.wanted)[(a - window.end) & 0xff]) continue;
-        if (!is_free(*page, static_cast<int>(a - base))) continue;
-        if (accept(a)) return true;
-        if (--limit <= 0) return false;
-      }
-    } else {
-      for (int at = static_cast<int>(line_lo - base);;) {
-        at = free_run(*page, at, static_cast<int>(line_hi - base));
-        if (at < 0) break;
-        if (accept(base + at)) return true;
-        if (--limit <= 0) return false;
-        at += 13;  // a refused neighbour is refused for much the same reason: look further on
-        if (at >= line_hi - base) break;
-      }
-    }
+  const auto to = static_cast<int>(std::min(hi, base + 4096 - stub_size + 1) - base);
+  for (auto at = static_cast<int>(std::max(lo, base) - base); at < to; at += 13) {
+    at = free_run(page, at, to);
+    if (at < 0) return false;
+    if (accept(base + at)) return true;
+    if ((budget -= refusal_cost) <= 0) return false;
+    // A refused neighbour is refused for much the same reason: look further on.
   }
   return false;
 }
 
 template <typename Accept>
-bool TargetPages::search(const Window& window, const Demand& demand, Opening opening, int limit,
-                         Accept&& accept) {
-  if (window.free_bytes == 0) return can_take(window.lo(), opening) && accept(window.lo());
-  const std::int64_t first = window.lo() >> 12, last = (window.hi() - 1) >> 12;
+bool TargetPages::search_line(const Window& line, const Demand& demand, Opening opening,
+                              int& budget, Accept& accept) const {
+  const std::int64_t lo = line.lo();
+  if (demand.byte[0]) {
+    for (const std::uint8_t low : *demand.byte[0]) {
+      if (--budget <= 0) return false;
+      if (!can_take(lo + low, opening)) continue;
+      if (accept(lo + low)) return true;
+      if ((budget -= refusal_cost) <= 0) return false;
+    }
+    return false;
+  }
+  for (std::int64_t page = lo >> 12; page <= (lo + 255) >> 12 && budget > 0; ++page)
+    if (!ring(page).full && (open_.has(page) || may_open(page, opening)) &&
+        search_stretch(page, lo, lo + 256, budget, accept))
+      return true;
+  return false;
+}
+
+template <typename Accept>
+bool TargetPages::search_pages(const Window& window, const ByteChoice* low, Opening opening,
+                               int& budget, Accept& accept) const {
+  const std::int64_t lo = window.lo(), hi = window.hi();
+  auto on_page = [&](std::int64_t page) {
+    if (!low) return search_stretch(page, lo, hi, budget, accept);
+    const std::int64_t from = std::max(lo, page << 12), to = std::min(hi, (page + 1) << 12);
+    for (std::int64_t line = lo + ((from - lo) & ~std::int64_t{255}); line < to && budget > 0;
+         line += 256)
+      for (const std::uint8_t value : *low) {
+        if (--budget <= 0) return false;
+        if (line + value < from || line + value >= to || !can_take(line + value, opening)) continue;
+        if (accept(line + value)) return true;
+        if ((budget -= refusal_cost) <= 0) return false;
+      }
+    return false;
+  };
+  const std::int64_t last = (hi - 1) >> 12;
   int walked = 0;
-  for (auto it = roomy_.lower_bound(first); it != roomy_.end() && *it <= last && walked < 24;
-       ++it, ++walked)
-    if (search_page(*it, window, demand, limit, accept)) return true;
-  if (opening == Opening::none || limit <= 0) return false;
-  if (window.free_bytes == 3 && (demand.bytes & 6) != 0) {
-    // Demands on the upper bytes single out lines of 256 addresses: go to them directly.
-    for (const auto page : pages_of_demanded_lines(window, demand))
-      if ((find(page) || may_open(page, opening)) &&
-          search_page(page, window, demand, limit, accept))
-        return true;
-    return false;
+  for (auto page = roomy_.next(lo >> 12); page <= last && walked < 24;
+       page = roomy_.next(page + 1)) {
+    if (ring(page).full) {
+      roomy_.erase(page);
+      continue;
+    }
+    ++walked;
+    if (on_page(page)) return true;
+    if (budget <= 0) return false;
   }
-  if (window.free_bytes <= 2) {
-    for (std::int64_t page = first; page <= last; ++page)
-      if (!find(page) && may_open(page, opening) &&
-          search_page(page, window, demand, limit, accept))
-        return true;
-    return false;
-  }
+  if (opening == Opening::none) return false;
   const auto page = page_to_open(window, opening);
-  return page && search_page(*page, window, demand, limit, accept);
+  return page && on_page(*page);
+}
+
+template <typename Accept>
+bool TargetPages::search_part(const Window& window, const Demand& demand, Opening opening,
+                              int& budget, Accept& accept) const {
+  const int free = window.free_bytes;
+  if (--budget <= 0 || !may_hold(window, opening)) return false;
+  if (free == 0)
+    return can_take(window.lo(), opening) &&
+           (accept(window.lo()) || (budget -= refusal_cost, false));
+  if (free == 1) return search_line(window, demand, opening, budget, accept);
+  auto each = [&](const ByteChoice& choice) {
+    for (const std::uint8_t value : choice) {
+      if (search_part(window.with_high_byte(value), demand, opening, budget, accept)) return true;
+      if (budget <= 0) return false;
+    }
+    return false;
+  };
+  if (demand.byte[free - 1]) return each(*demand.byte[free - 1]);
+  if (free == 3 && demand.byte[1]) return each(stretches_with_pages(window));
+  return search_pages(window, demand.byte[0], opening, budget, accept);
 }
 
 }  // namespace punster

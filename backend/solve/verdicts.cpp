@@ -14,7 +14,8 @@ std::string signed_hex(std::int64_t a) {
 
 std::string describe(const std::optional<Window>& window) {
   if (!window) return "the borrowed top byte leads out of the address space";
-  return std::to_string(window->free_bytes) + " free bytes, targets from " + signed_hex(window->lo());
+  return std::to_string(window->free_bytes) + " free bytes, targets from " +
+         signed_hex(window->lo());
 }
 
 std::string why_not(const Board& board, InsnIndex i, const Windows& before, Tactic tactic) {
@@ -34,9 +35,12 @@ std::string why_not(const Board& board, InsnIndex i, const Windows& before, Tact
         text += (k > 1 ? "; " : "") + std::to_string(k) + " prefixes: " + before.with_prefixes(k);
       return text;
     }
-    case Tactic::T2: return "no evictable follower gave it a target";
-    case Tactic::T3: return "no landing pad in reach of a short jump";
-    default: return "a jump fits";
+    case Tactic::T2:
+      return "no evictable follower gave it a target";
+    case Tactic::T3:
+      return "no landing pad in reach of a short jump";
+    default:
+      return "a jump fits";
   }
 }
 

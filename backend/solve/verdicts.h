@@ -18,8 +18,8 @@ class Windows {
   std::vector<std::string> texts_;
 };
 
-/// One note per tactic, cheapest first, after i was decided as `chosen`. `before`: its windows when its
-/// turn came.
+/// One note per tactic, cheapest first, after i was decided as `chosen`. `before`: its windows when
+/// its turn came.
 [[nodiscard]] std::vector<TraceNote> tactic_verdicts(const Board& board, InsnIndex i,
                                                      const Windows& before, Tactic chosen,
                                                      const SolverOptions& options);

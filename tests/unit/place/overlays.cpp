@@ -12,8 +12,8 @@ using namespace punster;
 
 namespace {
 
-/// A file with one executable segment: file offset 0x100 and up is mapped at 0x400100 and up. Byte i of the
-/// code is i / 4096 + 1.
+/// A file with one executable segment: file offset 0x100 and up is mapped at 0x400100 and up. Byte
+/// i of the code is i / 4096 + 1.
 class CodeFile {
  public:
   explicit CodeFile(std::size_t code_size) : code(code_size) {
@@ -40,9 +40,11 @@ class CodeFile {
     std::memcpy(file.data() + 64, &segment, sizeof segment);
     file.insert(file.end(), code.begin(), code.end());
     file.insert(file.end(), 0x20, 0x55);
-    path_ = std::filesystem::temp_directory_path() / ("punster-overlay-" + std::to_string(getpid()));
+    path_ =
+        std::filesystem::temp_directory_path() / ("punster-overlay-" + std::to_string(getpid()));
     std::ofstream(path_, std::ios::binary)
-        .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
+        .write(reinterpret_cast<const char*>(file.data()),
+               static_cast<std::streamsize>(file.size()));
   }
   ~CodeFile() { std::filesystem::remove(path_); }
 

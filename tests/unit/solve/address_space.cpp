@@ -1,6 +1,8 @@
 // Where targets may stand, and how stubs share the pages they stand on.
 
 #include <catch2/catch.hpp>
+#include <random>
+#include <set>
 
 #include "backend/solve/target_pages.h"
 #include "oracle.h"
@@ -20,7 +22,9 @@ TEST_CASE("with targets above only, a top byte of 80 and more is refused") {
     Scene scene(0x10000000);
     scene.first_body = 0x18000000;
     scene.room = {{0x10010000, 0x18000000}, {0x18010000, 0xa0000000}};
-    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top & 0xff)});
+    scene.tactics({Tactic::B2})
+        .site({0x48, 0x01, 0xd8})
+        .data({0x20, static_cast<std::uint8_t>(top & 0xff)});
     const auto solution = scene.solve();
     CHECK(fault_in(scene, solution) == "");
     CHECK((solution.decisions[0].tactic == Tactic::B2) == (top < 0x80));
@@ -33,7 +37,9 @@ TEST_CASE("with targets on both sides, every top byte leads somewhere") {
     Scene scene(0x10000000);
     scene.room = {{-0x80000000ll, 0xff00000}, {0x10010000, 0x18000000}, {0x18010000, 0xa0000000}};
     scene.first_body = 0x18000000;
-    scene.tactics({Tactic::B2}).site({0x48, 0x01, 0xd8}).data({0x20, static_cast<std::uint8_t>(top & 0xff)});
+    scene.tactics({Tactic::B2})
+        .site({0x48, 0x01, 0xd8})
+        .data({0x20, static_cast<std::uint8_t>(top & 0xff)});
     const auto solution = scene.solve();
     CHECK(fault_in(scene, solution) == "");
     // The stub must also reach its body, 128 MiB above the code.
@@ -67,7 +73,8 @@ TEST_CASE("two sites that lead to the same addresses get stubs of their own") {
   for (int i = 0; i < 60; ++i) scene.site({0x31, 0xc0}).data({0x00, 0x34, 0x22});
   const auto solution = scene.solve();
   CHECK(fault_in(scene, solution) == "");
-  CHECK(solution.stubs.size() == 60);  // 256 addresses each, most of them shared with the neighbours
+  CHECK(solution.stubs.size() ==
+        60);  // 256 addresses each, most of them shared with the neighbours
 }
 
 TEST_CASE("pages: a stub's five bytes are taken, and free again when released") {
@@ -77,19 +84,27 @@ TEST_CASE("pages: a stub's five bytes are taken, and free again when released") 
   pages.take(base + 100);
   for (std::int64_t a = base + 90; a < base + 110; ++a)
     CHECK(pages.can_take(a, Opening::none) == (a <= base + 95 || a >= base + 105));
+  pages.take(base + 200);  // keeps the page open
   pages.release(base + 100);
   CHECK(pages.can_take(base + 100, Opening::none));
 }
 
 TEST_CASE("pages: an adjoining page is at most the join distance away") {
-  TargetPages pages(space);
+  AddressSpace small = space;
+  small.ring_pages = 16;
+  TargetPages pages(small);
+  const std::int64_t distance = arena_join_distance(small.ring_pages);
   CHECK_FALSE(pages.can_take(base, Opening::adjoining));
   pages.take(base);
-  CHECK(pages.can_take(base + (arena_join_distance << 12), Opening::adjoining));
-  CHECK_FALSE(pages.can_take(base + ((arena_join_distance + 1) << 12), Opening::adjoining));
+  CHECK(pages.can_take(base + (distance << 12) + 64, Opening::adjoining));
+  CHECK_FALSE(pages.can_take(base + ((distance + 1) << 12) + 64, Opening::adjoining));
   CHECK(pages.far_opened() == 1);
-  pages.take(base + (arena_join_distance << 12));
+  pages.take(base + (distance << 12) + 64);
   CHECK(pages.far_opened() == 1);
+  pages.release(base + (distance << 12) + 64);
+  pages.release(base);
+  CHECK(pages.far_opened() == 0);
+  CHECK_FALSE(pages.can_take(base, Opening::adjoining));
 }
 
 TEST_CASE("pages: a search finds the only free run") {
@@ -107,16 +122,69 @@ TEST_CASE("pages: a search finds the only free run") {
   CHECK_FALSE(pages.any_in(base, base + 4096, Opening::none));
 }
 
-TEST_CASE("pages: a search obeys its demand") {
+TEST_CASE("pages: virtual pages of one ring page do not overlap") {
+  AddressSpace small = space;
+  small.ring_pages = 3;
+  TargetPages pages(small);
+  pages.take(base + 4094);  // across two pages
+  CHECK_FALSE(pages.can_take(base + 3 * 4096 + 4090, Opening::anywhere));
+  CHECK(pages.can_take(base + 3 * 4096 + 4089, Opening::anywhere));
+  CHECK_FALSE(pages.can_take(base + 4 * 4096 + 2, Opening::anywhere));
+  CHECK(pages.can_take(base + 4 * 4096 + 3, Opening::anywhere));
+  CHECK(pages.can_take(base + 2 * 4096 + 4094, Opening::anywhere));
+  pages.release(base + 4094);
+  CHECK(pages.can_take(base + 3 * 4096 + 4094, Opening::anywhere));
+}
+
+TEST_CASE("pages: a search obeys its demand, in the order of its preference") {
   TargetPages pages(space);
-  std::array<bool, 256> wanted{};
-  wanted[0x77] = true;
+  ByteChoice wanted;
+  for (const std::uint8_t value : {0x77, 0x05, 0xf3}) wanted.add(value);
   const Window window{base, 0, 2};
   for (const unsigned byte : {0u, 1u}) {
-    std::int64_t found = 0;
-    CHECK(pages.search(window, {static_cast<std::uint8_t>(1 << byte), &wanted}, Opening::anywhere, 100,
+    Demand demand;
+    demand.byte[byte] = &wanted;
+    std::vector<std::int64_t> found;
+    CHECK_FALSE(pages.search(window, demand, Opening::anywhere, 100000,
+                             [&](std::int64_t at) { return found.push_back(at), false; }));
+    REQUIRE_FALSE(found.empty());
+    CHECK(((found[0] - base) >> (8 * byte) & 0xff) == 0x77);
+    std::set<std::int64_t> values;
+    for (const auto at : found) values.insert((at - base) >> (8 * byte) & 0xff);
+    CHECK(values == std::set<std::int64_t>{0x05, 0x77, 0xf3});
+  }
+}
+
+TEST_CASE("pages: a full window of four bytes is searched under its top bytes only") {
+  TargetPages pages(space);
+  ByteChoice tops;
+  tops.add(0x20);
+  Demand demand;
+  demand.byte[3] = &tops;
+  const Window window{base - 0x20000000, 0, 4};
+  std::int64_t found = 0;
+  REQUIRE(pages.search(window, demand, Opening::anywhere, 10,
                        [&](std::int64_t at) { return found = at, true; }));
-    CHECK(((found - base) >> (8 * byte) & 0xff) == 0x77);
+  CHECK((found - window.end) >> 24 == 0x20);
+}
+
+TEST_CASE("page sets find the next member") {
+  std::mt19937 random(7);
+  for (const std::int64_t count : {1, 63, 64, 65, 5000, 300000}) {
+    PageSet set(-count / 2, count);
+    std::set<std::int64_t> oracle;
+    for (int n = 0; n < 2000; ++n) {
+      const std::int64_t page = -count / 2 + static_cast<std::int64_t>(random() % count);
+      if (random() % 3 != 0) {
+        set.insert(page), oracle.insert(page);
+      } else {
+        set.erase(page), oracle.erase(page);
+      }
+      const std::int64_t from = -count / 2 - 3 + static_cast<std::int64_t>(random() % (count + 6));
+      const auto it = oracle.lower_bound(from);
+      REQUIRE(set.next(from) == (it == oracle.end() ? PageSet::none : *it));
+      REQUIRE(set.has(from) == (oracle.count(from) > 0));
+    }
   }
 }
 

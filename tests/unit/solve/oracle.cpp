@@ -16,14 +16,17 @@ bool harmless_prefix(std::uint8_t byte) {
   return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x64 ||
          byte == 0x65 || (byte >= 0x40 && byte <= 0x4f);
 }
-bool rex(std::uint8_t byte) { return byte >= 0x40 && byte <= 0x4f; }
+bool rex(std::uint8_t byte) {
+  return byte >= 0x40 && byte <= 0x4f;
+}
 
 class Oracle {
  public:
   Oracle(const Scene& scene, const Solution& solution) : scene_(scene), solution_(solution) {}
 
   std::string fault() {
-    const bool fine = sizes() && neutral_bytes() && stubs() && evictions() && sites() && untouched();
+    const bool fine =
+        sizes() && neutral_bytes() && stubs() && evictions() && sites() && untouched();
     return fine ? "" : why_.str();
   }
 
@@ -115,7 +118,8 @@ class Oracle {
       if (decision.target != target) return wrong("site ", k, ": target");
       if (decision.borrowed != borrowed) return wrong("site ", k, ": borrowed");
       if (decision.tactic != tactic)
-        return wrong("site ", k, ": ", to_string(decision.tactic), ", but it is ", to_string(tactic));
+        return wrong("site ", k, ": ", to_string(decision.tactic), ", but it is ",
+                     to_string(tactic));
     }
     return true;
   }
@@ -184,7 +188,8 @@ class Oracle {
   [[nodiscard]] std::uint8_t now(std::int64_t a) const { return scene_.byte_at(solution_, a); }
   [[nodiscard]] std::uint8_t before(std::int64_t a) const {
     for (const auto& region : scene_.regions)
-      if (a >= region.address && a < region.address + static_cast<std::int64_t>(region.bytes.size()))
+      if (a >= region.address &&
+          a < region.address + static_cast<std::int64_t>(region.bytes.size()))
         return region.bytes[static_cast<std::size_t>(a - region.address)];
     return 0;
   }

@@ -1,5 +1,6 @@
-// Thousands of random scenes against the oracle: whatever the lengths, bytes, sites, padding, data, regions
-// and however narrow the address space, a patched instruction leads to its body and nothing else changes.
+// Thousands of random scenes against the oracle: whatever the lengths, bytes, sites, padding, data,
+// regions and however narrow the address space, a patched instruction leads to its body and nothing
+// else changes.
 
 #include <catch2/catch.hpp>
 #include <random>
@@ -40,7 +41,8 @@ class RandomScene {
 
   Code bytes(std::size_t count) {
     // Small values lead near the image, E9, EB and prefixes are what followers show when patched.
-    static constexpr std::uint8_t liked[] = {0x00, 0x01, 0xff, 0x0f, 0x2e, 0x48, 0xe8, 0x05, 0x10, 0x7f};
+    static constexpr std::uint8_t liked[] = {0x00, 0x01, 0xff, 0x0f, 0x2e,
+                                             0x48, 0xe8, 0x05, 0x10, 0x7f};
     Code code(count);
     for (auto& byte : code)
       byte = pick(2) ? liked[pick(std::size(liked))] : static_cast<std::uint8_t>(pick(256));
@@ -62,7 +64,8 @@ class RandomScene {
           scene.replaced(bytes(length), std::string(length, '\x90'));
         else
           scene.site(bytes(length));
-        if (pick(10) == 0) scene.unmovable.insert(static_cast<std::uint32_t>(scene.insns.size() - 1));
+        if (pick(10) == 0)
+          scene.unmovable.insert(static_cast<std::uint32_t>(scene.insns.size() - 1));
       }
     }
   }
@@ -89,9 +92,12 @@ class RandomScene {
 
   std::int64_t size() {
     switch (pick(4)) {
-      case 0: return 0x1000 + pick(0x8000);
-      case 1: return 0x10000 + pick(0x1000000);
-      default: return 0x10000000 + std::int64_t{pick(0x70000000)};
+      case 0:
+        return 0x1000 + pick(0x8000);
+      case 1:
+        return 0x10000 + pick(0x1000000);
+      default:
+        return 0x10000000 + std::int64_t{pick(0x70000000)};
     }
   }
 
@@ -113,8 +119,8 @@ TEST_CASE("random scenes satisfy the oracle") {
     evictions += static_cast<unsigned>(solution.evictions.size());
   }
   // Otherwise these scenes would prove little.
-  for (const auto tactic :
-       {Tactic::none, Tactic::I0, Tactic::B1, Tactic::B2, Tactic::T1, Tactic::T2, Tactic::T3, Tactic::B0})
+  for (const auto tactic : {Tactic::none, Tactic::I0, Tactic::B1, Tactic::B2, Tactic::T1,
+                            Tactic::T2, Tactic::T3, Tactic::B0})
     CHECK(seen[tactic] > 200);
   CHECK(evictions > 200);
 }

@@ -5,7 +5,9 @@
 namespace punster {
 namespace {
 
-Vaddr vaddr(std::int64_t a) { return Vaddr{static_cast<std::uint64_t>(a)}; }
+Vaddr vaddr(std::int64_t a) {
+  return Vaddr{static_cast<std::uint64_t>(a)};
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// One claim per test: this code, under these conditions, gets this shape. Bodies stand at 0x10000000
-// and every 0x40 behind; unless a test narrows it, stubs may stand 1 GiB below and above the code.
+// One claim per test: this code, under these conditions, gets this shape. Bodies stand at
+// 0x10000000 and every 0x40 behind; unless a test narrows it, stubs may stand 1 GiB below and above
+// the code.
 
 #include <catch2/catch.hpp>
 
@@ -10,12 +11,12 @@ using namespace punster;
 namespace {
 
 const Code nop5 = {0x0f, 0x1f, 0x44, 0x00, 0x00};
-const Code mov_imm = {0xb8, 0x01, 0x00, 0x00, 0x00};             // mov eax, 1
-const Code add_rax = {0x48, 0x01, 0xd8};                         // add rax, rbx
-const Code push = {0x55};                                        // push rbp
-const Code ret = {0xc3};                                         // ret
-const Code load7 = {0x48, 0x8b, 0x05, 0x10, 0x20, 0x00, 0x00};   // mov rax, [rip + 0x2010]
-const Code mov10 = {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8};         // mov rax, imm64
+const Code mov_imm = {0xb8, 0x01, 0x00, 0x00, 0x00};            // mov eax, 1
+const Code add_rax = {0x48, 0x01, 0xd8};                        // add rax, rbx
+const Code push = {0x55};                                       // push rbp
+const Code ret = {0xc3};                                        // ret
+const Code load7 = {0x48, 0x8b, 0x05, 0x10, 0x20, 0x00, 0x00};  // mov rax, [rip + 0x2010]
+const Code mov10 = {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8};        // mov rax, imm64
 
 Solution solved(Scene& scene) {
   auto solution = scene.solve();
@@ -66,7 +67,8 @@ TEST_CASE("B2: no stub when the pun reaches the body itself") {
 
 TEST_CASE("T1: a prefix moves the rel32 on to a better top byte") {
   Scene scene(0x100000);
-  // Without a prefix 0x50 is on top, which leads 1.25 GiB up, out of the space; with one it is 0x22.
+  // Without a prefix 0x50 is on top, which leads 1.25 GiB up, out of the space; with one it is
+  // 0x22.
   scene.room = {{0x20000000, 0x30000000}};
   scene.site(add_rax).data({0x34, 0x50, 0x22});
   const auto solution = solved(scene);
@@ -159,6 +161,7 @@ TEST_CASE("T3: the rel8 of one byte is the follower's first byte") {
 TEST_CASE("T3: a patched follower takes the prefix that leads to a pad") {
   Scene scene(0x100000);
   scene.room = {{0x20000000, 0x30000000}};
+  scene.tactics({Tactic::B1, Tactic::T1, Tactic::T3});
   scene.site(push).site(mov10).data(Code(0x1e, 0xf4)).padding(0x30).data({0xf4});
   const auto solution = solved(scene);
   CHECK(solution.decisions[0].tactic == Tactic::T3);

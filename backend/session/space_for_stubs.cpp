@@ -1,0 +1,84 @@
+// What the solver is told of the address space: where stubs may stand, how many pages it may open
+// far from the others, and how many file pages all of them share.
+
+#include <algorithm>
+
+#include "backend/place/page_ring.h"
+#include "backend/session/code_regions.h"
+#include "backend/session/session_state.h"
+
+namespace punster {
+namespace {
+
+/// Pages that the solver may open far from every arena: each is a mapping, and evicting a neighbour
+/// instead costs some executed jumps.
+std::uint64_t far_pages(std::uint64_t mapping_budget, std::size_t sites) {
+  return std::min<std::uint64_t>(mapping_budget / 16, 8 + sites / 100);
+}
+
+/// How full the ring of file pages gets when every site needs a stub, beyond the pages that it has
+/// anyway. Fuller is smaller, and finds room less often: with targets above the image only, libc
+/// kept 2,760 traps at 0.4 and 2,060 at 0.2, where git, with room on both sides, kept one at 0.5.
+constexpr double ring_fill_two_sided = 0.5, ring_fill_one_sided = 0.25;
+constexpr std::uint32_t least_ring_pages = 128;
+
+std::vector<TargetRange> signed_ranges(const std::vector<AddressRange>& ranges) {
+  std::vector<TargetRange> out;
+  for (const auto& range : ranges)
+    out.push_back({signed_address(range.lo), signed_address(range.hi)});
+  std::sort(out.begin(), out.end(),
+            [](const TargetRange& a, const TargetRange& b) { return a.lo < b.lo; });
+  return out;
+}
+
+/// `ranges` without [lo, hi).
+std::vector<TargetRange> without(const std::vector<TargetRange>& ranges, std::int64_t lo,
+                                 std::int64_t hi) {
+  std::vector<TargetRange> out;
+  for (const auto& range : ranges) {
+    if (range.lo < std::min(lo, range.hi)) out.push_back({range.lo, std::min(lo, range.hi)});
+    if (std::max(hi, range.lo) < range.hi) out.push_back({std::max(hi, range.lo), range.hi});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::int64_t first_body_address(const Footprint& room) {
+  std::optional<std::int64_t> first;
+  for (const auto& range : room.free)
+    if (const auto lo = signed_address(range.lo);
+        lo >= signed_address(room.header_table.hi) && (!first || lo < *first))
+      first = lo;
+  return first.value_or(signed_address(room.header_table.hi));
+}
+
+Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const {
+  auto free = signed_ranges(room->free);
+  const TargetRange claims[] = {{first_body_address(*room), bodies.site_room().hi},
+                                bodies.evicted_room()};
+  for (const auto& claim : claims) {
+    if (std::none_of(free.begin(), free.end(), [&](const TargetRange& range) {
+          return range.lo <= claim.lo && claim.hi <= range.hi;
+        }))
+      return error("no_room", "the trampolines need " +
+                                  std::to_string((claim.hi - claim.lo + 0xfffff) >> 20) +
+                                  " MiB and so much is not in reach of the code");
+    free = without(free, claim.lo, (claim.hi + 4095) & ~std::int64_t{4095});
+  }
+  return AddressSpace{std::move(free), far_pages(mapping_budget, bodies.sites().size()),
+                      ring_pages(bodies)};
+}
+
+std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
+  const auto lowest = signed_ranges(room->free).front().lo;
+  const bool two_sided = signed_address(room->image.lo) - lowest > std::int64_t{1} << 30;
+  const double fill = two_sided ? ring_fill_two_sided : ring_fill_one_sided;
+  const double bytes = static_cast<double>(bodies.sites().size()) * 5 / fill;
+  std::uint64_t code_bytes = 0;
+  for (const auto& region : code_regions(*input, true)) code_bytes += region.bytes.size();
+  return ring_size(least_ring_pages + static_cast<std::uint32_t>(bytes / 4096),
+                   static_cast<std::uint32_t>(code_bytes / 4096 + 1), two_sided);
+}
+
+}  // namespace punster

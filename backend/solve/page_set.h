@@ -1,0 +1,68 @@
+// A set of page numbers from a fixed range, as bits with two levels of summary above them: member,
+// insert, erase and "the next one from here on" cost a few instructions each, whatever the set
+// holds.
+
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace punster {
+
+class PageSet {
+ public:
+  /// Numbers in [lo, lo + count) can be members.
+  PageSet(std::int64_t lo, std::int64_t count) : lo_(lo), count_(count) {
+    for (std::int64_t bits = count;; bits = (bits + 63) / 64) {
+      levels_.emplace_back(static_cast<std::size_t>((bits + 63) / 64) + 1, 0);
+      if (bits <= 64) break;
+    }
+  }
+
+  [[nodiscard]] bool has(std::int64_t page) const {
+    const std::int64_t at = page - lo_;
+    return at >= 0 && at < count_ && (levels_[0][at >> 6] >> (at & 63) & 1) != 0;
+  }
+  /// Precondition: `page` is in the range.
+  void insert(std::int64_t page) {
+    std::int64_t at = page - lo_;
+    for (auto& level : levels_) {
+      level[at >> 6] |= std::uint64_t{1} << (at & 63);
+      at >>= 6;
+    }
+  }
+  void erase(std::int64_t page) {
+    std::int64_t at = page - lo_;
+    for (auto& level : levels_) {
+      level[at >> 6] &= ~(std::uint64_t{1} << (at & 63));
+      if (level[at >> 6] != 0) break;
+      at >>= 6;
+    }
+  }
+  /// The least member that is not below `page`, or `none`.
+  [[nodiscard]] std::int64_t next(std::int64_t page) const {
+    std::int64_t at = page < lo_ ? 0 : page - lo_;
+    if (at >= count_) return none;
+    for (std::size_t level = 0; level < levels_.size(); ++level) {
+      const auto& words = levels_[level];
+      if (static_cast<std::size_t>(at >> 6) < words.size()) {
+        const std::uint64_t rest = words[at >> 6] >> (at & 63);
+        if (rest != 0) {
+          at += std::countr_zero(rest);
+          while (level-- > 0) at = (at << 6) + std::countr_zero(levels_[level][at]);
+          return lo_ + at;
+        }
+      }
+      at = (at >> 6) + 1;
+    }
+    return none;
+  }
+  static constexpr std::int64_t none = INT64_MAX;
+
+ private:
+  std::int64_t lo_, count_;
+  std::vector<std::vector<std::uint64_t>> levels_;  // [0] has a bit per page
+};
+
+}  // namespace punster
