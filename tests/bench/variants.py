@@ -33,6 +33,12 @@ def own(source, match, output, switches=(), sites=None):
     return (json.loads(stats.read_text()), None) if done.status == 0 else (None, done.stderr.strip()[-200:])
 
 
+def trapped(output):
+    """How many sites of an output of ours are traps."""
+    stats = Path(f"{output}.stats")
+    return json.loads(stats.read_text())["trapped"] if stats.exists() else 0
+
+
 def site_table(source, match, folder):
     """The CSV that peers get: one row `address,size` per site."""
     listed, table = folder / "sites.jsonl", folder / "sites.csv"
