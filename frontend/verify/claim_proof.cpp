@@ -28,9 +28,10 @@
 // are counted, NOPs only lead forward, and between two of them stands a copy or the end.
 //
 // No choice is open: whether the jump at r is the copy of a jump at o or a hop, the same addresses
-// follow, so a copy is taken wherever one stands. So a list of open claims is enough, nothing is
-// tried twice, and 600,000 slots in a row are as deep as one. What was proven stays known; where a
-// claim fails, all copies on the way to it are refuted with it.
+// follow, so a copy is taken wherever one stands. The one exception is a NOP at o: NOPs at r behind
+// a copy that a jump home follows are filler (`jumps_to`), not its copy. So a list of open claims
+// is enough, nothing is tried twice, and 600,000 slots in a row are as deep as one. What was proven
+// stays known; where a claim fails, all copies on the way to it are refuted with it.
 
 #include "frontend/verify/claim_proof.h"
 
@@ -132,7 +133,7 @@ std::optional<Fault> ClaimProver::settle(std::uint32_t index) {
     const bool own = exit.at_entry && run == exit.claim.run;
     if (!own && bodies_.begins_at(run)) break;  // somebody else's
     if (changed == nullptr) {
-      if (jumps_to(run, original)) return untouched_target(original);
+      if (jumps_to(run, original, exit.from != nowhere)) return untouched_target(original);
       const Claim copy{original, run};
       if (proven_.count(copy) > 0) return std::nullopt;
       const Refuted& refuted = explaining_ ? explained_ : refuted_;
@@ -160,7 +161,12 @@ std::optional<Fault> ClaimProver::settle(std::uint32_t index) {
   return stands_for_something_else(exit, run);
 }
 
-bool ClaimProver::jumps_to(Vaddr run, Vaddr original) {
+bool ClaimProver::jumps_to(Vaddr run, Vaddr original, bool behind_copy) {
+  for (auto filler = decode(patched_.at(run), run); behind_copy && filler && filler->idle;
+       filler = decode(patched_.at(run), run)) {
+    run = run + Bytes{filler->length};
+    if (!patched_.in_trampoline(run) || bodies_.begins_at(run)) return false;
+  }
   for (int hops = 0; hops < most_hops; ++hops) {
     const auto hop = jump_at(patched_, run);
     if (!hop) return false;

@@ -230,6 +230,24 @@ TEST_CASE("a failed NOP's slot needs its NOP no less than any other", "[chaining
   CHECK(Gap({0x90}).judged({0x90}) == "0 failures");
   CHECK(Gap({0x90}).judged({0x90, 0x90}) == "0 failures");
 }
+TEST_CASE("filler before a jump to a NOP of the original is not the copy of that NOP",
+          "[chaining]") {
+  Rewriting file;
+  const Vaddr first = file.insn(add5);
+  file.insn(mov);  // failed
+  const Vaddr untouched = file.insn({0x90}), body = file.image(far);
+  file.insn(ret);
+  file.patch(first, jump(first, body));
+  const Vaddr slot = file.write(body, count + add5);
+  const Vaddr back = file.write(slot, mov + nop3);
+  file.write(back, jump(back, untouched));
+  CHECK(only_failure(file.verify()) == "0 failures");
+  file.write(back, jump(back, untouched + Bytes{1}));
+  CHECK(only_failure(file.verify()) == "0 failures");
+  file.write(slot + Bytes{mov.size()}, jump(slot + Bytes{mov.size()}, untouched + Bytes{1}));
+  CHECK(only_failure(file.verify()) == "wrong_return");
+}
+
 TEST_CASE("a failed branch's slot leads where the branch led", "[chaining]") {
   for (const int off : {0, 2}) {
     Gap file({0x74, 0xf9});  // je, to the first site
