@@ -110,21 +110,21 @@ bool Board::in_dead_tail(Position p) const {
   }
 }
 
-void Board::write_jump(Position opcode, std::int64_t target) {
-  const std::int64_t end = bytes_.address(opcode) + 5;
+void Board::write_jump(Position at, std::int64_t target, std::uint8_t opcode) {
+  const std::int64_t end = bytes_.address(at) + 5;
   const auto rel = displacement(Vaddr{static_cast<std::uint64_t>(end)},
                                 Vaddr{static_cast<std::uint64_t>(target)});
   assert(rel.has_value());
-  bytes_.write(opcode, 0xe9);
+  bytes_.write(at, opcode);
   for (int j = 0; j < 4; ++j) {
-    const Position p = opcode + 1 + j;
+    const Position p = at + 1 + j;
     const auto byte = static_cast<std::uint8_t>(static_cast<std::uint32_t>(*rel) >> (8 * j));
     if (bytes_.value(p) != byte) {
       assert(bytes_.locks(p) == 0);  // borrowed bytes are never changed, only relied upon
       bytes_.write(p, byte);
     }
   }
-  for (Position p = opcode; p < opcode + 5; ++p) bytes_.lock(p);
+  for (Position p = at; p < at + 5; ++p) bytes_.lock(p);
 }
 
 void Board::commit(const Edit& edit) {
@@ -140,7 +140,7 @@ void Board::commit(const Edit& edit) {
   std::uint8_t means = edit.prefixes > 0 ? means_prefix : 0;
   for (Position p = s + length(edit.insn); p < s + edit.prefixes + 5; ++p)
     if (bytes_.free_padding(p)) means |= means_pad_in_padding;
-  write_jump(s + edit.prefixes, edit.target);
+  write_jump(s + edit.prefixes, edit.target, opcode(edit.insn));
   if (edit.stub) pages_.take(edit.target);
   placed = {Shape::jump, edit.prefixes, edit.first_prefix, means, edit.stub, edit.target, 0};
 }
@@ -216,6 +216,7 @@ Tactic Board::tactic_of(InsnIndex i) const {
     case Shape::short_jump:
       return Tactic::T3;
     case Shape::jump:
+      if (is_call(i)) return Tactic::C1;
       break;
   }
   const Position end = start_[i] + placed.prefixes + 5;

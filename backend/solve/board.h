@@ -59,6 +59,13 @@ class Board {
   [[nodiscard]] const Placement& placement(InsnIndex i) const { return placed_[i]; }
   [[nodiscard]] bool is_site(InsnIndex i) const { return site_of_[i] != no_insn; }
   [[nodiscard]] InsnIndex site_of(InsnIndex i) const { return site_of_[i]; }
+  /// Whether i is a site that becomes a call (C1), and so has `length - 5` prefixes and nothing
+  /// else.
+  [[nodiscard]] bool is_call(InsnIndex i) const {
+    return is_site(i) && input_.sites[site_of_[i]].retarget_call;
+  }
+  /// The opcode of a jump, or call, in i's place.
+  [[nodiscard]] std::uint8_t opcode(InsnIndex i) const { return is_call(i) ? 0xe8 : 0xe9; }
   /// Where the displaced instruction's body stands: the site's, or that of an evicted one.
   [[nodiscard]] std::optional<std::int64_t> body_of(InsnIndex i) const;
 
@@ -107,7 +114,7 @@ class Board {
   [[nodiscard]] Tactic tactic_of(InsnIndex i) const;
   /// Whether the options allow i's placement: a site's tactic, and prefixes for anybody.
   [[nodiscard]] bool allowed(InsnIndex i) const {
-    return (placed_[i].prefixes == 0 || options_.allows(Tactic::T1)) &&
+    return (placed_[i].prefixes == 0 || options_.allows(Tactic::T1) || is_call(i)) &&
            (!is_site(i) || options_.allows(tactic_of(i)));
   }
   void add_means(InsnIndex i, std::uint8_t means) { placed_[i].means |= means; }
@@ -142,7 +149,7 @@ class Board {
   static constexpr std::array<std::uint8_t, 4> near_top_bytes{0x00, 0xfe, 0x01, 0xff};
   static constexpr int near_top_count = near_top_bytes.size();
 
-  void write_jump(Position opcode, std::int64_t target);
+  void write_jump(Position at, std::int64_t target, std::uint8_t opcode = 0xe9);
   void unlock_jump(Position from, Position opcode);
 
   const SolverInput& input_;

@@ -104,7 +104,7 @@ class PadSearch {
   bool try_made_room(Position pad) {
     const InsnIndex x = board_.insn_at(pad);
     if (x == no_insn || x <= i_ + 1 || pad < board_.start(x) + 2 || !board_.is_site(x) ||
-        board_.placement(x).shape != Shape::jump || !board_.can_undo(x))
+        board_.is_call(x) || board_.placement(x).shape != Shape::jump || !board_.can_undo(x))
       return false;
     const Placement before = board_.placement(x);
     board_.undo(x);
@@ -123,6 +123,7 @@ class PadSearch {
     const bool rex = prefix >= 0x40 && prefix <= 0x4f;
     const unsigned most = rex ? 1 : std::min(board_.length(f) - 1, 3u);
     for (unsigned k = 1; k <= most; ++k) {
+      if (board_.is_call(f) && k + 5 != board_.length(f)) continue;
       const auto window = board_.window(f, k);
       if (!window) continue;
       const auto commit = [&](std::int64_t target, bool stub) {

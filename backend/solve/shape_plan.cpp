@@ -99,6 +99,11 @@ void ShapePlan::for_shapes(InsnIndex i, Kinds next, F&& f) const {
   const std::uint32_t extra = site ? 0 : cost_evict;
   const unsigned length = board_.length(i);
   const unsigned most = options_.allows(Tactic::T1) ? std::min(length - 1, 3u) : 0;
+  if (board_.is_call(i)) {
+    const auto shape = static_cast<Planned>(length - 5);
+    f(shape, 0, kinds_of(i, shape, behind));
+    return;
+  }
   for (unsigned k = 0; k <= most; ++k)
     if (const auto cost = jump_cost(length, k, behind); cost != impossible)
       f(static_cast<Planned>(k), extra + cost, kinds_of(i, static_cast<Planned>(k), behind));
@@ -186,13 +191,13 @@ Borrowers ShapePlan::borrowers(InsnIndex i, unsigned prefixes) const {
   auto source_of = [&](Position p) -> int {
     if (p >= rel + 4) return 4 + board_.bytes().value(p);
     if (p >= rel) return static_cast<int>(p - rel);
-    if (p >= s) return 4 + (p == s + prefixes ? 0xe9 : Board::prefix_byte);
+    if (p >= s) return 4 + (p == s + prefixes ? board_.opcode(i) : Board::prefix_byte);
     for (InsnIndex q = i; q-- > first_ && i - q <= 4;) {
       if (p < board_.start(q)) continue;
       const unsigned d = p - board_.start(q);
       if (d >= board_.length(q) || !is_jump(shapes[i - q - 1])) return unknown;
       const unsigned k = prefixes_of(shapes[i - q - 1]);
-      return d < k ? 4 + Board::prefix_byte : d == k ? 4 + 0xe9 : unknown;
+      return d < k ? 4 + Board::prefix_byte : d == k ? 4 + board_.opcode(q) : unknown;
     }
     return unknown;
   };
@@ -327,7 +332,7 @@ ShapePlan::Kind ShapePlan::kind_within(InsnIndex i, Planned shape, unsigned d) c
   }
   const unsigned k = prefixes_of(shape);
   if (d < k) return prefix;
-  if (d == k) return board_.top_valid(0xe9) ? prefix : wrong;
+  if (d == k) return board_.top_valid(board_.opcode(i)) ? prefix : wrong;
   return d <= k + 4 ? free_byte : kind_of_byte(board_.start(i) + d);
 }
 

@@ -105,12 +105,22 @@ class Solver {
     if (may_go_far && try_far(i, ranking)) return;
     if (try_eviction(i)) return;
     if (board_.pages().far_opened() < input_.space.far_pages && try_far(i, ranking)) return;
-    if (try_anything(i) || try_pad(i, true)) return;
+    if (try_anything(i)) return;
+    if (board_.is_call(i)) return call_anyhow(i);
+    if (try_pad(i, true)) return;
 
     if (options_.traps && options_.allows(Tactic::B0)) {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
     }
+  }
+
+  /// All four bytes of its displacement are its own, so a call fits whatever the sites before it
+  /// would like.
+  void call_anyhow(InsnIndex i) {
+    const unsigned prefixes = board_.length(i) - 5;
+    board_.commit({i, static_cast<std::uint8_t>(prefixes), false, *board_.body_of(i)});
+    note(i, "C1", true);
   }
 
   /// The shapes that cost more than `above` and at most `upto` more than the best.
@@ -141,6 +151,7 @@ class Solver {
   }
 
   [[nodiscard]] bool puns_allowed(InsnIndex i) const {
+    if (board_.is_call(i)) return true;
     return board_.length(i) >= 5 ? options_.allows(Tactic::B1)
                                  : options_.allows(Tactic::B2) || options_.allows(Tactic::T1);
   }

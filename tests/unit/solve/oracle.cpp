@@ -1,5 +1,6 @@
 #include "oracle.h"
 
+#include <algorithm>
 #include <sstream>
 
 namespace punster {
@@ -144,8 +145,18 @@ class Oracle {
               Tactic& tactic) {
     const std::int64_t s = start(scene_.insns[insn]);
     const unsigned length = scene_.insns[insn].length();
+    const auto site = std::find_if(scene_.sites.begin(), scene_.sites.end(),
+                                   [&](const SolverSite& each) { return each.insn == insn; });
+    const bool call = site != scene_.sites.end() && site->retarget_call;
     std::int64_t p = s, used_until = 0;
-    if (known(p, 2) && now(p) == 0xeb) {
+    if (call) {
+      p = s + length - 5;
+      used_until = s + length;
+      tactic = Tactic::C1;
+      for (auto a = s; a < p; ++a)
+        if (!harmless_prefix(now(a)) || (rex(now(a)) && a + 1 != p))
+          return wrong("no prefix at ", a);
+    } else if (known(p, 2) && now(p) == 0xeb) {
       used_until = p + 2;
       p = p + 2 + static_cast<std::int8_t>(now(p + 1));
       tactic = Tactic::T3;
@@ -158,7 +169,7 @@ class Oracle {
       tactic = p > s ? Tactic::T1 : length >= 5 ? Tactic::B1 : Tactic::B2;
       if (p >= s + length) return wrong("the jump of ", s, " begins behind it");
     }
-    if (!known(p, 5) || now(p) != 0xe9) return wrong("no jump at ", p, " for ", s);
+    if (!known(p, 5) || now(p) != (call ? 0xe8 : 0xe9)) return wrong("no jump at ", p, " for ", s);
     std::uint32_t rel = 0;
     for (int j = 0; j < 4; ++j) rel |= std::uint32_t{now(p + 1 + j)} << (8 * j);
     target = p + 5 + static_cast<std::int32_t>(rel);
@@ -166,7 +177,7 @@ class Oracle {
     if (target != body && (stub == stubs_.end() || stub->second != body))
       return wrong("the jump of ", s, " leads to ", target, ", not to its body ", body);
     borrowed = used_until > s + length ? static_cast<unsigned>(used_until - s - length) : 0;
-    if (tactic != Tactic::T3)
+    if (tactic != Tactic::T3 && !call)
       for (const auto& eviction : solution_.evictions) {
         const auto at = start(scene_.insns[eviction.insn]);
         if (at > s && at < used_until && now(at) != 0xeb) tactic = Tactic::T2;

@@ -31,6 +31,8 @@ class RandomScene {
     address_space(scene, base);
     if (pick(3) == 0) scene.options.tactics = static_cast<std::uint16_t>(pick(0x200) | 2);
     scene.options.traps = pick(2) == 0;
+    if (!scene.options.allows(Tactic::C1))
+      for (auto& site : scene.sites) site.retarget_call = false;
     return scene;
   }
 
@@ -64,6 +66,9 @@ class RandomScene {
           scene.replaced(bytes(length), std::string(length, '\x90'));
         else
           scene.site(bytes(length));
+        if (!scene.sites.empty() && scene.sites.back().insn + 1 == scene.insns.size() &&
+            !scene.sites.back().replace && length >= 5 && length <= 8 && pick(3) == 0)
+          scene.sites.back().retarget_call = true;
         if (pick(10) == 0)
           scene.unmovable.insert(static_cast<std::uint32_t>(scene.insns.size() - 1));
       }

@@ -158,6 +158,27 @@ TEST_CASE("T3: the rel8 of one byte is the follower's first byte") {
   CHECK(scene.bytes_of(solution, 0) == Code{0xeb});
 }
 
+TEST_CASE("C1: a call keeps its end") {
+  Scene scene;
+  scene.site({0xe8, 1, 2, 3, 4}).site({0xff, 0x15, 1, 2, 3, 4});
+  for (auto& site : scene.sites) site.retarget_call = true;
+  const auto solution = solved(scene);
+  for (const auto& decision : solution.decisions) CHECK(decision.tactic == Tactic::C1);
+  CHECK(scene.bytes_of(solution, 0)[0] == 0xe8);
+  CHECK(scene.bytes_of(solution, 1)[0] == 0x2e);
+  CHECK(scene.bytes_of(solution, 1)[1] == 0xe8);
+}
+
+TEST_CASE("C1: no trap and no pad for a call, whatever stands before it") {
+  Scene scene;
+  scene.room = {{0x20000000, 0x20001000}};
+  for (int i = 0; i < 40; ++i) scene.site(push).site({0xe8, 1, 2, 3, 4});
+  for (auto& site : scene.sites) site.retarget_call = scene.insns[site.insn].length() == 5;
+  const auto solution = solved(scene);
+  for (std::size_t k = 1; k < solution.decisions.size(); k += 2)
+    CHECK(solution.decisions[k].tactic == Tactic::C1);
+}
+
 TEST_CASE("T3: a patched follower takes the prefix that leads to a pad") {
   Scene scene(0x100000);
   scene.room = {{0x20000000, 0x30000000}};
