@@ -90,6 +90,7 @@ class Solver {
 
   void choose(InsnIndex i, std::size_t done) {
     // From here on nothing below i relies on any byte at or above it.
+    if (try_unconstrained(i)) return;
     plan_.reach(i);
     const auto ranking = plan_.rank(i);
     const bool far = board_.pages().far_opened() < input_.space.far_pages;
@@ -113,6 +114,18 @@ class Solver {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
     }
+  }
+
+  /// Long instructions behind long ones: nobody borrows, nothing has to be planned.
+  bool try_unconstrained(InsnIndex i) {
+    const bool lent = i > 0 && board_.adjoins_next(i - 1) && board_.length(i - 1) < 5;
+    if (board_.length(i) < 5 || lent || !puns_allowed(i)) return false;
+    const unsigned prefixes = board_.is_call(i) ? board_.length(i) - 5 : 0;
+    const auto window = board_.window(i, prefixes);
+    const auto body = board_.body_of(i);
+    if (!window || window->free_bytes < 4 || !body || !window->contains(*body)) return false;
+    board_.commit({i, static_cast<std::uint8_t>(prefixes), false, *body});
+    return note(i, "a jump to the body, and no site before it borrows", true);
   }
 
   /// All four bytes of its displacement are its own, so a call fits whatever the sites before it

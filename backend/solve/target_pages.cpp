@@ -26,6 +26,7 @@ TargetPages::TargetPages(const AddressSpace& space)
       legal_(first_, count_),
       open_(first_, count_),
       roomy_(first_, count_),
+      ring_size_(space.ring_pages),
       ring_(space.ring_pages),
       settled_(static_cast<std::size_t>(count_)) {
   for (const auto& range : free_)

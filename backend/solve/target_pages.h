@@ -113,10 +113,10 @@ class TargetPages {
   void settle(std::int64_t page);
   void leave(std::int64_t page);
   [[nodiscard]] Page& ring(std::int64_t page) {
-    return ring_[static_cast<std::uint32_t>(page - first_) % ring_.size()];
+    return ring_[static_cast<std::uint32_t>(page - first_) % ring_size_];
   }
   [[nodiscard]] const Page& ring(std::int64_t page) const {
-    return ring_[static_cast<std::uint32_t>(page - first_) % ring_.size()];
+    return ring_[static_cast<std::uint32_t>(page - first_) % ring_size_];
   }
   /// False when no page of the window is open, nor may be opened.
   [[nodiscard]] bool may_hold(const Window& window, Opening opening) const;
@@ -146,6 +146,7 @@ class TargetPages {
   std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
   PageSet legal_, open_;
   mutable PageSet roomy_;  // open pages, without those found full
+  std::uint32_t ring_size_;
   std::vector<Page> ring_;
   std::vector<std::uint16_t> settled_;  // stubs that touch a page, by page number
   std::uint64_t far_opened_ = 0;
