@@ -105,6 +105,7 @@ Json to_json(const OptionsRequest& m) {
   if (!m.tactics.empty()) json["tactics"] = m.tactics;
   put(json, "max_mappings", m.max_mappings);
   put(json, "traps", m.traps);
+  put(json, "chaining", m.chaining);
   put(json, "jobs", m.jobs);
   put(json, "build_id", m.build_id);
   put(json, "solver", m.solver);
@@ -119,6 +120,7 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("tactics", m.tactics);
   fields.optional("max_mappings", m.max_mappings);
   fields.optional("traps", m.traps);
+  fields.optional("chaining", m.chaining);
   fields.optional("jobs", m.jobs);
   fields.optional("build_id", m.build_id);
   fields.optional("solver", m.solver);

@@ -44,7 +44,8 @@ struct BinaryReply {
 struct OptionsRequest {
   std::vector<std::string> tactics;  // empty: all
   std::optional<std::uint64_t> max_mappings;
-  std::optional<bool> traps;  // false: --no-traps
+  std::optional<bool> traps;     // false: --no-traps
+  std::optional<bool> chaining;  // false: --no-chaining
   std::optional<unsigned> jobs;
   std::optional<std::string> build_id;  // "keep" or "new"
   std::optional<std::string> solver;    // "greedy" (more will come)

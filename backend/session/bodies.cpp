@@ -1,7 +1,7 @@
 #include "backend/session/bodies.h"
 
 #include <algorithm>
-#include <mutex>
+#include <array>
 
 #include "backend/session/parallel.h"
 
@@ -10,6 +10,19 @@ namespace {
 
 constexpr std::uint8_t nop = 0x90;
 constexpr unsigned jump_back_size = 5;
+
+Vaddr vaddr(std::int64_t address) {
+  return Vaddr{static_cast<std::uint64_t>(address)};
+}
+
+bool by_patch(const RefusedSite& a, const RefusedSite& b) {
+  return a.patch < b.patch;
+}
+
+/// Whether somebody comes to the site's body from the site itself.
+bool has_jump(const Decision& decision) {
+  return decision.tactic != Tactic::none && decision.tactic != Tactic::I0;
+}
 
 }  // namespace
 
@@ -21,25 +34,34 @@ std::span<const std::uint8_t> Bodies::bytes_of(const Insn& insn) const {
   return input_.bytes_at(insn.address(), Bytes{insn.length()});
 }
 
-TemplateSite Bodies::site_for(const PatchRequest& patch, const Insn& insn,
-                              const PatchMacros& macros) const {
+std::span<std::uint8_t> Bodies::room_of(const SiteBody& site) {
+  return {block_.data() + (site.address - site_room_.lo), site.size};
+}
+
+const std::string* Bodies::replacement_of(const SiteBody& site) const {
+  const auto found = site.size == 0 ? replacements_.find(site.patch) : replacements_.end();
+  return found == replacements_.end() ? nullptr : &found->second;
+}
+
+TemplateSite Bodies::template_site(const Insn& insn) const {
   TemplateSite site;
-  site.address = patch.address;
+  site.address = insn.address();
   site.bytes = bytes_of(insn);
   site.length = insn.length();
   site.fixed_address = fixed_address();
-  site.macros = &macros;
   return site;
 }
 
+// Measuring.
+
 Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const Insn& insn) const {
   Measured measured;
-  if (bytes_of(insn).size() < insn.length() || !input_.executable(insn.address())) {
+  const auto bytes = bytes_of(insn);
+  if (bytes.size() < insn.length() || !input_.executable(insn.address())) {
     measured.refusal = "no executable bytes of the file stand at this address";
     return measured;
   }
   static constexpr std::uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-  const auto bytes = bytes_of(insn);
   measured.endbr = std::equal(bytes.begin(), bytes.end(), std::begin(endbr64), std::end(endbr64));
   if (const auto& replace = requests_.batch_of(patch).replace) {
     if (replace->size() > insn.length())
@@ -49,96 +71,198 @@ Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const In
     return measured;
   }
   const PatchMacros macros(requests_, patch);
-  auto shape = requests_.template_of(patch)->measure(site_for(patch, insn, macros));
-  if (!shape) {
-    if (shape.error().kind != "cannot_relocate") return std::move(shape).as_failure();
-    measured.refusal = shape.error().message;
+  TemplateSite site = template_site(insn);
+  site.macros = &macros;
+  auto shape = requests_.template_of(patch)->measure(site);
+  if (shape) {
+    measured.shape = shape.value();
     return measured;
   }
-  measured.size = shape.value().size;
-  measured.emulates_call = shape.value().emulates_call;
+  if (shape.error().kind != "cannot_relocate") return std::move(shape).as_failure();
+  measured.refusal = shape.error().message;
   return measured;
 }
 
 Result<void> Bodies::measure() {
-  const auto& patches = requests_.patches();
-  std::vector<Measured> measured(patches.size());
-  std::vector<std::uint32_t> insns(patches.size());
+  sites_.resize(requests_.patches().size());
   std::optional<std::pair<std::size_t, Error>> first_error;
   std::mutex guard;
-  for_chunks(patches.size(), jobs_, [&](std::size_t first, std::size_t last) {
-    for (std::size_t k = first; k < last; ++k) {
-      insns[k] = *requests_.find(patches[k].address);
-      auto one = measure_one(patches[k], requests_.instructions()[insns[k]]);
-      if (one) {
-        measured[k] = std::move(one).value();
-        continue;
-      }
-      const std::lock_guard lock(guard);
-      if (!first_error || k < first_error->first) first_error.emplace(k, one.error());
-      return;
-    }
+  for_chunks(sites_.size(), jobs_, [&](std::size_t first, std::size_t last) {
+    auto failure = measure_range(first, last, guard);
+    if (!failure) return;
+    const std::lock_guard lock(guard);
+    if (!first_error || failure->first < first_error->first) first_error = std::move(failure);
   });
   if (first_error) return first_error->second;
-  sites_.reserve(patches.size());
-  for (std::uint32_t k = 0; k < patches.size(); ++k) {
-    if (!measured[k].refusal.empty()) {
-      refused_.push_back({k, std::move(measured[k].refusal)});
-      continue;
+  for (const auto& site : sites_)
+    if (const auto& replace = requests_.batch_of(requests_.patches()[site.patch]).replace) {
+      std::string& bytes = replacements_[site.patch] = *replace;
+      bytes.resize(requests_.instructions()[site.insn].length(), static_cast<char>(nop));
     }
-    SiteBody site{insns[k], k, 0, measured[k].size, {}};
-    if (const auto& replace = requests_.batch_of(patches[k]).replace) {
-      site.replacement = *replace;
-      site.replacement.resize(requests_.instructions()[insns[k]].length(), static_cast<char>(nop));
-    }
-    emulates_call_ |= measured[k].emulates_call;
-    patches_endbr_ |= measured[k].endbr;
-    sites_.push_back(std::move(site));
-  }
+  std::sort(refused_.begin(), refused_.end(), by_patch);
+  drop_refused();
   return success();
 }
 
+// Patches and instructions are both ascending: one search for the first, then side by side.
+std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t first,
+                                                                   std::size_t last,
+                                                                   std::mutex& guard) {
+  const auto& patches = requests_.patches();
+  const auto& instructions = requests_.instructions();
+  std::uint32_t insn = first < last ? *requests_.find(patches[first].address) : 0;
+  bool calls = false, endbr = false;
+  for (std::size_t k = first; k < last; ++k) {
+    while (instructions[insn].address() < patches[k].address) ++insn;
+    auto one = measure_one(patches[k], instructions[insn]);
+    if (!one) return std::pair(k, one.error());
+    auto& measured = one.value();
+    const auto patch = static_cast<std::uint32_t>(k);
+    sites_[k] = {.insn = insn,
+                 .patch = patch,
+                 .size = measured.shape.size,
+                 .ends_in_break = measured.shape.final_break > 0,
+                 .enterable = chaining_ && measured.shape.fits_displaced};
+    if (!measured.refusal.empty()) {
+      const std::lock_guard lock(guard);
+      refused_.push_back({patch, std::move(measured.refusal)});
+      continue;
+    }
+    calls |= measured.shape.emulates_call;
+    endbr |= measured.endbr;
+  }
+  const std::lock_guard lock(guard);
+  emulates_call_ |= calls;
+  patches_endbr_ |= endbr;
+  return std::nullopt;
+}
+
+void Bodies::drop_refused() {
+  auto refused = refused_.begin();
+  std::erase_if(sites_, [&](const SiteBody& site) {
+    while (refused != refused_.end() && refused->patch < site.patch) ++refused;
+    return refused != refused_.end() && refused->patch == site.patch;
+  });
+}
+
+// Laying out and writing.
+
 void Bodies::lay_out(std::int64_t base) {
+  for (;;) {
+    chain();
+    assign_addresses(base);
+    auto refused = encode_sites();
+    if (refused.empty()) break;
+    // Their bodies are not there: nobody may fall into one, so the neighbours' sizes change.
+    std::move(refused.begin(), refused.end(), std::back_inserter(refused_));
+    std::sort(refused_.begin(), refused_.end(), by_patch);
+    drop_refused();
+  }
+  const auto others = static_cast<std::int64_t>(requests_.instructions().size() - sites_.size());
+  const std::int64_t from = ((site_room_.hi + 4095) & ~std::int64_t{4095}) + evicted_distance;
+  evicted_room_ = {from, from + std::min((others * 16 + 4095) & ~std::int64_t{4095}, evicted_most)};
+  evicted_next_ = from;
+}
+
+void Bodies::chain() {
+  for (auto& site : sites_) {
+    if (site.chained) site.size += jump_back_size;
+    site.chained = site.ends_in_break && follower(site) != nullptr;
+    if (site.chained) site.size -= jump_back_size;
+  }
+}
+
+const SiteBody* Bodies::follower(const SiteBody& site) const {
+  const SiteBody* next = &site + 1;
+  if (next == sites_.data() + sites_.size() || !next->enterable) return nullptr;
+  const auto& instructions = requests_.instructions();
+  const bool adjoins = instructions[next->insn].address() == instructions[site.insn].end();
+  return adjoins ? next : nullptr;
+}
+
+void Bodies::assign_addresses(std::int64_t base) {
   std::int64_t next = base;
   for (auto& site : sites_) {
     site.address = next;
     next += site.size;
   }
   site_room_ = {base, next};
-  const auto others = static_cast<std::int64_t>(requests_.instructions().size() - sites_.size());
-  const std::int64_t from = ((next + 4095) & ~std::int64_t{4095}) + evicted_distance;
-  evicted_room_ = {from, from + std::min((others * 16 + 4095) & ~std::int64_t{4095}, evicted_most)};
-  evicted_next_ = from;
 }
 
-void Bodies::encode_sites() {
+std::vector<RefusedSite> Bodies::encode_sites() {
   block_.assign(static_cast<std::size_t>(site_room_.hi - site_room_.lo), 0xcc);
-  std::vector<std::string> refusals(sites_.size());
+  std::vector<RefusedSite> refused;
+  std::mutex guard;
   for_chunks(sites_.size(), jobs_, [&](std::size_t first, std::size_t last) {
     for (std::size_t k = first; k < last; ++k) {
-      const SiteBody& site = sites_[k];
-      if (site.size == 0) continue;
-      const PatchRequest& patch = requests_.patches()[site.patch];
-      const PatchMacros macros(requests_, patch);
-      const auto written = requests_.template_of(patch)->encode(
-          site_for(patch, requests_.instructions()[site.insn], macros),
-          Vaddr{static_cast<std::uint64_t>(site.address)},
-          {block_.data() + (site.address - site_room_.lo), site.size});
-      if (!written) refusals[k] = written.error().message;
+      if (sites_[k].size == 0) continue;
+      const auto written = encode(sites_[k]);
+      if (written) continue;
+      const std::lock_guard lock(guard);
+      refused.push_back({sites_[k].patch, written.error().message});
     }
   });
-  std::vector<SiteBody> kept;
-  kept.reserve(sites_.size());
-  for (std::size_t k = 0; k < sites_.size(); ++k) {
-    if (refusals[k].empty())
-      kept.push_back(std::move(sites_[k]));
-    else
-      refused_.push_back({sites_[k].patch, std::move(refusals[k])});
-  }
-  sites_ = std::move(kept);
-  std::sort(refused_.begin(), refused_.end(),
-            [](const RefusedSite& a, const RefusedSite& b) { return a.patch < b.patch; });
+  return refused;
 }
+
+Result<void> Bodies::encode(const SiteBody& body) {
+  const PatchRequest& patch = requests_.patches()[body.patch];
+  const PatchMacros macros(requests_, patch);
+  const Template& code = *requests_.template_of(patch);
+  TemplateSite site = template_site(requests_.instructions()[body.insn]);
+  site.macros = &macros;
+  // A template without $instr may stand for what cannot be relocated.
+  const auto relocation = Relocation::plan(site.bytes, site.address, site.fixed_address);
+  link(site, body, relocation ? &relocation.value() : nullptr);
+  // Should the site remain without a jump, this must be possible, too.
+  if (body.enterable && !code.is_displaced_only()) {
+    PUNSTER_TRY(encode_displaced_only(body));
+  }
+  return code.encode(site, vaddr(body.address), room_of(body));
+}
+
+Result<void> Bodies::encode_displaced_only(const SiteBody& body) {
+  TemplateSite site = template_site(requests_.instructions()[body.insn]);
+  PUNSTER_TRY(const auto relocation,
+              Relocation::plan(site.bytes, site.address, site.fixed_address));
+  link(site, body, &relocation);
+  const auto room = room_of(body);
+  std::fill(room.begin(), room.end(), nop);
+  const auto displaced = room.first(relocation.size());
+  PUNSTER_TRY(relocation.encode(vaddr(body.address), displaced, site.taken));
+  if (body.chained || relocation.fallthrough() == Fallthrough::never) return success();
+  static const Template way_back = Template::compile(nlohmann::json{"$break"}, "").value();
+  return way_back.encode(site, vaddr(body.address + body.size - jump_back_size),
+                         room.last(jump_back_size));
+}
+
+void Bodies::link(TemplateSite& site, const SiteBody& body, const Relocation* relocation) const {
+  site.relocation = relocation;
+  site.omit_final_break = body.chained;
+  if (const SiteBody* next = follower(body)) site.next = vaddr(next->address);
+  if (relocation) site.taken = entry_taken(*relocation);
+}
+
+std::optional<Vaddr> Bodies::entry_taken(const Relocation& relocation) const {
+  const auto target = relocation.direct_target();
+  return chaining_ && target ? entry(*target) : std::nullopt;
+}
+
+std::optional<Vaddr> Bodies::entry(Vaddr address) const {
+  const auto& patches = requests_.patches();
+  const auto found = std::lower_bound(patches.begin(), patches.end(), address,
+                                      [](const PatchRequest& p, Vaddr a) { return p.address < a; });
+  if (found == patches.end() || found->address != address) return std::nullopt;
+  const auto patch = static_cast<std::uint32_t>(found - patches.begin());
+  const auto refused =
+      std::lower_bound(refused_.begin(), refused_.end(), patch,
+                       [](const RefusedSite& r, std::uint32_t p) { return r.patch < p; });
+  if (refused != refused_.end() && refused->patch == patch) return std::nullopt;
+  const SiteBody& site = sites_[patch - static_cast<std::size_t>(refused - refused_.begin())];
+  return site.enterable ? std::optional(vaddr(site.address)) : std::nullopt;
+}
+
+// Evicted instructions, and what becomes pages.
 
 std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
   const auto [it, fresh] = evicted_.try_emplace(insn);
@@ -155,7 +279,7 @@ std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
       (relocation.value().fallthrough() == Fallthrough::always ? jump_back_size : 0);
   if (evicted_next_ + size > evicted_room_.hi) return std::nullopt;
   std::array<std::uint8_t, Relocation::max_size> unused;
-  if (!relocation.value().encode(Vaddr{static_cast<std::uint64_t>(evicted_next_)},
+  if (!relocation.value().encode(vaddr(evicted_next_),
                                  std::span(unused).first(relocation.value().size())))
     return std::nullopt;  // data out of reach
   it->second = evicted_next_;
@@ -163,13 +287,15 @@ std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
   return it->second;
 }
 
-Result<void> Bodies::put(const std::vector<bool>& wanted, const std::vector<Eviction>& evictions,
-                         PageStore& store) const {
+Result<void> Bodies::put(const Solution& solution, PageStore& store) {
+  for (std::size_t k = 0; k < sites_.size(); ++k) {
+    if (solution.decisions[k].tactic != Tactic::none || !sites_[k].enterable) continue;
+    PUNSTER_TRY(encode_displaced_only(sites_[k]));
+  }
   for (std::size_t k = 0; k < sites_.size();) {
     // Neighbours are put in one piece.
     std::size_t last = k;
-    while (last < sites_.size() && wanted[last] &&
-           (last == k || sites_[last].address == sites_[last - 1].address + sites_[last - 1].size))
+    while (last < sites_.size() && (has_jump(solution.decisions[last]) || sites_[last].enterable))
       ++last;
     if (last == k) {
       ++k;
@@ -182,21 +308,23 @@ Result<void> Bodies::put(const std::vector<bool>& wanted, const std::vector<Evic
                                               static_cast<std::size_t>(hi - lo)));
     k = last;
   }
+  for (const auto& eviction : solution.evictions) PUNSTER_TRY(put_evicted(eviction, store));
+  return success();
+}
+
+Result<void> Bodies::put_evicted(const Eviction& eviction, PageStore& store) const {
   static const Template displaced_only =
       Template::compile(nlohmann::json{"$instr", "$break"}, "").value();
-  for (const auto& eviction : evictions) {
-    const Insn& insn = requests_.instructions()[eviction.insn];
-    TemplateSite site;
-    site.address = insn.address();
-    site.bytes = bytes_of(insn);
-    site.length = insn.length();
-    site.fixed_address = fixed_address();
-    PUNSTER_TRY(const auto shape, displaced_only.measure(site));
-    std::vector<std::uint8_t> body(shape.size);
-    PUNSTER_TRY(
-        displaced_only.encode(site, Vaddr{static_cast<std::uint64_t>(eviction.body)}, body));
-    store.put(eviction.body, body);
-  }
+  TemplateSite site = template_site(requests_.instructions()[eviction.insn]);
+  PUNSTER_TRY(const auto relocation,
+              Relocation::plan(site.bytes, site.address, site.fixed_address));
+  site.relocation = &relocation;
+  site.next = entry(site.address + Bytes{site.length});
+  site.taken = entry_taken(relocation);
+  PUNSTER_TRY(const auto shape, displaced_only.measure(site));
+  std::vector<std::uint8_t> body(shape.size);
+  PUNSTER_TRY(displaced_only.encode(site, vaddr(eviction.body), body));
+  store.put(eviction.body, body);
   return success();
 }
 

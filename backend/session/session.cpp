@@ -52,14 +52,13 @@ Result<void> Session::State::rewrite_in_memory() {
   say("ingest", 0, requests.patches().size());
   PUNSTER_TRY(requests.settle());
   Planned plan;
-  plan.bodies = std::make_unique<Bodies>(*input, requests, jobs);
+  plan.bodies = std::make_unique<Bodies>(*input, requests, jobs, chaining);
   PUNSTER_TRY(plan.bodies->measure());
   statistics.seconds_ingest = lap();
   // From here on the set of sites and the size of every body are fixed.
 
   // 2. Lay out: every body gets its address and is written there.
   plan.bodies->lay_out(next_reserved);
-  plan.bodies->encode_sites();
   // From here on every body of a site is final, and what cannot be relocated is no site any more.
 
   // 3. Solve: every site gets its shape, its prefixes and its target.
@@ -91,8 +90,7 @@ Result<Solution> Session::State::run_solver(Bodies& bodies,
   std::vector<SolverSite> sites;
   sites.reserve(bodies.sites().size());
   for (const auto& site : bodies.sites())
-    sites.push_back(
-        {site.insn, site.address, site.replacement.empty() ? nullptr : &site.replacement});
+    sites.push_back({site.insn, site.address, bodies.replacement_of(site)});
   const auto regions = code_regions(*input, true);
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
   SolverInput solver_input{regions, requests.instructions(), padding,
@@ -108,14 +106,8 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   const auto start = std::chrono::steady_clock::now();
   PageStore store;
   PageRing ring(ring_pages(*plan.bodies));
-  const auto& sites = plan.bodies->sites();
-  std::vector<bool> wanted(sites.size());
-  for (std::size_t k = 0; k < sites.size(); ++k) {
-    const Tactic tactic = plan.solution.decisions[k].tactic;
-    wanted[k] = tactic != Tactic::none && tactic != Tactic::I0;
-  }
-  say("place", 0, sites.size());
-  PUNSTER_TRY(plan.bodies->put(wanted, plan.solution.evictions, store));
+  say("place", 0, plan.bodies->sites().size());
+  PUNSTER_TRY(plan.bodies->put(plan.solution, store));
   for (const auto& stub : plan.solution.stubs) {
     const auto rel = displacement(Vaddr{static_cast<std::uint64_t>(stub.at + 5)},
                                   Vaddr{static_cast<std::uint64_t>(stub.to)});
@@ -197,7 +189,7 @@ std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
 std::vector<std::uint8_t> Session::State::build_key() const {
   std::string text = sha256_hex(input->file()) + requests.digest() + PUNSTER_VERSION;
   text += std::to_string(solver_options.tactics) + (solver_options.traps ? "t" : "n");
-  text += std::to_string(mapping_budget);
+  text += std::to_string(mapping_budget) + (chaining ? "c" : "n");
   if (counter_region) text += counter_region->path;
   return bytes_of_hex(
       sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
@@ -263,6 +255,7 @@ Result<void> Session::set_options(const OptionsRequest& request) {
   if (request.build_id && *request.build_id != "keep" && *request.build_id != "new")
     return error_in("bad_request", "build_id is \"keep\" or \"new\"", "/params/build_id");
   state_->solver_options = options;
+  if (request.chaining) state_->chaining = *request.chaining;
   if (request.max_mappings) state_->mapping_budget = *request.max_mappings;
   if (request.jobs) state_->jobs = std::clamp(*request.jobs, 1u, 64u);
   if (request.build_id)

@@ -11,6 +11,8 @@ namespace {
 
 using Op = Template::Op;
 
+constexpr unsigned jump_size = 5;
+
 std::string escaped(const std::string& name) {
   std::string text;
   for (const char c : name) text += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
@@ -39,17 +41,24 @@ Result<void> TemplateExpansion::expand(const Template& code) {
 
 // From here on every piece has its offset. What is left is the shape, and the final break.
 void TemplateExpansion::finish() {
+  const bool displaced = std::any_of(pieces_.begin(), pieces_.end(),
+                                     [](const Piece& p) { return p.op == Op::instr; });
   if (!pieces_.empty() && pieces_.back().op == Op::jump_next) {
     const auto n = pieces_.size();
     const bool dead = n >= 2 && pieces_[n - 2].op == Op::instr &&
                       relocation_->fallthrough() == Fallthrough::never;
-    if (!dead) shape_.final_break = pieces_.back().size;
+    if (!dead) shape_.final_break = jump_size;
     if (dead || site_->omit_final_break) {
       size_ -= pieces_.back().size;
       pieces_.pop_back();
     }
   }
   shape_.size = size_;
+  const bool omitted = shape_.final_break > 0 && site_->omit_final_break;
+  shape_.fits_displaced =
+      displaced && (omitted || relocation_->fallthrough() == Fallthrough::never
+                        ? size_ >= relocation_->size()
+                        : size_ >= relocation_->size() + jump_size);
   const auto last = std::find_if(pieces_.rbegin(), pieces_.rend(),
                                  [](const Piece& p) { return p.op != Op::label; });
   shape_.ends_closed =
@@ -124,10 +133,10 @@ Result<void> TemplateExpansion::append(const Template& code, const Template::Ele
     shape_.runs_instruction = true;
   } else if (element.op == Op::jump_taken) {
     PUNSTER_TRY(const auto target, builtin_label(".Ltake", place));
-    piece.value = target.value;
+    piece.value = site_->taken.value_or(target).value;
   } else {
     PUNSTER_TRY(const auto target, builtin_label(".Lbreak", place));
-    piece.value = target.value;
+    piece.value = site_->next.value_or(target).value;
   }
   return push(piece);
 }
@@ -166,8 +175,7 @@ Result<Vaddr> TemplateExpansion::builtin_label(const std::string& label, const s
   if (!site_) return bad(place, label + " has no meaning in data");
   if (label == ".Linstr") return site_->address;
   if (label == ".Lconfig") return site_->config;
-  if (label == ".Lbreak") return site_->next.value_or(site_->address + Bytes{site_->length});
-  if (site_->taken) return *site_->taken;
+  if (label == ".Lbreak") return site_->address + Bytes{site_->length};
   PUNSTER_TRY(const auto* relocated, relocation());
   const auto target = relocated->direct_target();
   if (!target) return bad(place, "the instruction is no direct branch: it has no target to take");

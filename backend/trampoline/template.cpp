@@ -28,6 +28,7 @@ BodyShape displaced_shape(const Relocation& relocation, bool omit_final_break) {
   return {.size = relocation.size() + (jumps ? jump_size : 0),
           .final_break = falls ? jump_size : 0,
           .runs_instruction = true,
+          .fits_displaced = true,
           .emulates_call = relocation.emulates_call(),
           .ends_closed = !falls || jumps};
 }

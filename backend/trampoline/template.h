@@ -51,9 +51,11 @@ struct TemplateSite {
   /// Leave out the final $break: the body that continues is laid out right behind this one. Without
   /// effect on bodies whose BodyShape::final_break is 0.
   bool omit_final_break = false;
-  /// Where $break (and .Lbreak) lead instead of the next instruction: straight to its body.
+  /// Where $break leads instead of the next instruction: straight to its body. The label .Lbreak keeps
+  /// its meaning, since a payload may show the address to the program.
   std::optional<Vaddr> next;
-  /// Where $take, .Ltake and the taken side of $instr lead instead of the original target.
+  /// Where $take and the taken side of $instr lead instead of the original target. Likewise without
+  /// effect on .Ltake.
   std::optional<Vaddr> taken;
 };
 
@@ -65,6 +67,9 @@ struct BodyShape {
   /// through.
   unsigned final_break = 0;
   bool runs_instruction = false;  ///< contains $instr or $bytes: the original still takes place
+  /// Contains $instr, and the body's room is enough for ["$instr", "$break"], with or without its final
+  /// break: should the site remain unpatched, the displaced instruction alone can stand there.
+  bool fits_displaced = false;
   bool emulates_call = false;     ///< contains an $instr that is a call, done as push and jump
   /// The last element is a jump out (or an $instr that never falls through): whatever stands behind
   /// the body is not run into. False for templates that end with data, which is not known to be

@@ -12,6 +12,7 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.tactics = options.tactics;
   request.max_mappings = options.max_mappings;
   request.traps = options.traps;
+  if (!options.chaining) request.chaining = false;
   request.jobs = jobs;
   request.build_id = options.build_id;
   request.solver = options.solver;

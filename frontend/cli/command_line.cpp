@@ -78,6 +78,8 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
       ->option_text("LIST");
   command->add_flag_callback("--no-traps", [&backend] { backend.traps = false; },
                              "Leave a site unpatched rather than trap it (tactic B0)");
+  command->add_flag_callback("--no-chaining", [&backend] { backend.chaining = false; },
+                             "Let every trampoline jump back, even where the next instruction is a site");
   command
       ->add_option("--max-mappings", backend.max_mappings,
                    "Refuse to write a file that adds more memory mappings than this")

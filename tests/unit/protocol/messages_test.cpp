@@ -65,14 +65,16 @@ TEST_CASE("binary round-trips and takes E9Patch's modes") {
 
 TEST_CASE("options round-trip; what is absent stays open") {
   const auto m = round_trip<OptionsRequest>(
-      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "jobs": 2,
+      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "jobs": 2,
           "build_id": "new", "solver": "greedy", "ignored": ["-O2"]})");
   CHECK(m.tactics.size() == 2);
   CHECK(m.max_mappings == 5000);
   CHECK(m.traps == false);
+  CHECK(m.chaining == false);
   CHECK(m.jobs == 2u);
   CHECK(m.build_id == "new");
   CHECK_FALSE(round_trip<OptionsRequest>("{}").traps.has_value());
+  CHECK_FALSE(round_trip<OptionsRequest>("{}").chaining.has_value());
   CHECK_FALSE(round_trip<OptionsRequest>(R"({"jobs": null})").jobs.has_value());
   CHECK(fault<OptionsRequest>(R"({"tactics": ["B1", "T9"]})") == "/params/tactics/1");
   CHECK(fault<OptionsRequest>(R"({"tactics": [1]})") == "/params/tactics/0");
@@ -81,6 +83,7 @@ TEST_CASE("options round-trip; what is absent stays open") {
   CHECK(fault<OptionsRequest>(R"({"max_mappings": "many"})") == "/params/max_mappings");
   CHECK(fault<OptionsRequest>(R"({"build_id": "none"})") == "/params/build_id");
   CHECK(fault<OptionsRequest>(R"({"traps": 1})") == "/params/traps");
+  CHECK(fault<OptionsRequest>(R"({"chaining": "no"})") == "/params/chaining");
 }
 
 TEST_CASE("trampoline round-trips and keeps its code as it is") {

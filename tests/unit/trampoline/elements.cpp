@@ -114,6 +114,24 @@ TEST_CASE("chaining leaves out the final break, and only that one") {
   CHECK(site.text(R"(["$instr", "$break", 1, 2])") == "nop; jmp 0x401001; add [rdx], eax");
 }
 
+TEST_CASE("a body's room may hold the displaced instruction alone, chained or not") {
+  Site site({0x74, 0x10});  // 6 bytes displaced, 5 for the way back
+  const auto fits = [&](const char* code) { return site.measure(code).value().fits_displaced; };
+  for (const bool chained : {false, true}) {
+    site.site.omit_final_break = chained;
+    CHECK(fits(R"(["$instr", "$break"])"));
+    CHECK(fits(R"([204, "$instr", "$break"])"));
+    CHECK(fits(R"(["$instr", "$break", ".Ltext", 104, 105])"));
+    CHECK_FALSE(fits(R"([144, 144, 144, 144, "$instr"])"));
+    CHECK(fits(R"([144, 144, 144, 144, 144, "$instr"])"));
+    CHECK_FALSE(fits(R"(["$bytes", "$break", 144, 144, 144, 144, 144, 144, 144, 144])"));
+    CHECK_FALSE(fits(R"([233, {"rel32": "0x402000"}, 144, 144, 144, 144, 144, 144])"));
+  }
+  Site ret({0xc3});
+  CHECK(ret.measure(R"(["$instr", "$break"])").value().fits_displaced);
+  CHECK(ret.measure(R"([144, "$instr", "$break"])").value().fits_displaced);
+}
+
 TEST_CASE("next and taken lead somewhere else") {
   Site site({0x74, 0x10});
   site.site.next = Vaddr{0x500000};
@@ -121,6 +139,9 @@ TEST_CASE("next and taken lead somewhere else") {
   CHECK(site.text(R"(["$instr", "$break"])") == "jz 0x600000; jmp 0x500000");
   CHECK(site.text(R"([144, "$instr", "$break"])") == "nop; jz 0x600000; jmp 0x500000");
   CHECK(site.text(R"(["$take"])") == "jmp 0x600000");
+  // A label may be an operand of the payload: it stays the program's address.
+  CHECK(site.text(R"([72, 141, 5, {"rel32": ".Lbreak"}, 233, {"rel32": ".Ltake"}])") ==
+        "lea rax, [0x401002]; jmp 0x401012");
   Site plain({0x90});
   plain.site.taken = Vaddr{0x600000};  // an instruction that takes nothing does not mind
   CHECK(plain.text(R"(["$instr", "$break"])") == "nop; jmp 0x401001");

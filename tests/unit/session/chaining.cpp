@@ -1,0 +1,248 @@
+// Where bodies lead when the instructions behind them, or the targets of their branches, are sites,
+// too. All code stands at 0x400100; all bodies from 0x500000 on.
+
+#include "backend/session/bodies.h"
+#include "protocol/hex.h"
+#include "small_elf.h"
+
+using namespace punster;
+
+namespace {
+
+constexpr std::uint64_t code = 0x400100;
+
+using Instructions = std::vector<std::vector<std::uint8_t>>;
+
+const std::vector<std::uint8_t> xor_edi = {0x31, 0xff}, ret = {0xc3}, system_call = {0x0f, 0x05};
+
+class Laid {
+ public:
+  explicit Laid(const Instructions& instructions) : elf_(0x4000) {
+    elf_.segment(0, 0x4000, PF_R | PF_X);
+    std::vector<std::uint8_t> bytes, lengths;
+    for (const auto& one : instructions) {
+      bytes.insert(bytes.end(), one.begin(), one.end());
+      lengths.push_back(static_cast<std::uint8_t>(one.size()));
+    }
+    elf_.bytes(0x100, bytes);
+    REQUIRE(requests_.define({"$t", Json{"$instr", "$break"}}));
+    REQUIRE(requests_.add(InstructionsRequest{Vaddr{code}, lengths}));
+  }
+  /// Sites at code + offset, with a template of their own or the plain one.
+  Laid& sites(const std::vector<std::int64_t>& offsets, const char* body = nullptr) {
+    const std::string name = body ? "$" + std::to_string(++templates_) : "$t";
+    if (body) REQUIRE(requests_.define({name, Json::parse(body)}));
+    for (const auto offset : offsets)
+      REQUIRE(requests_.add(
+          PatchesRequest{Vaddr{code + static_cast<std::uint64_t>(offset)}, {0}, name, {}, {}}));
+    return *this;
+  }
+  Laid& replace(std::int64_t offset, const std::string& bytes) {
+    REQUIRE(requests_.add(
+        PatchesRequest{Vaddr{code + static_cast<std::uint64_t>(offset)}, {0}, "", {}, bytes}));
+    return *this;
+  }
+  Laid& lay_out(bool chaining = true, std::int64_t base = 0x500000) {
+    REQUIRE(requests_.settle());
+    view_.emplace(ElfView::open(elf_.written()).value());
+    bodies_.emplace(*view_, requests_, 2, chaining);
+    REQUIRE(bodies_->measure());
+    bodies_->lay_out(base);
+    solution_.decisions.assign(bodies_->sites().size(), {.tactic = Tactic::B2});
+    return *this;
+  }
+  /// The site with that index remains without a jump.
+  Laid& without_jump(std::size_t site) {
+    solution_.decisions[site].tactic = Tactic::none;
+    return *this;
+  }
+  std::int64_t evict(std::uint32_t insn) {
+    const auto body = bodies_->body_of(insn);
+    REQUIRE(body);
+    solution_.evictions.push_back({insn, 0, *body});
+    return *body;
+  }
+  /// What stands from `address` on, in hexadecimal, up to the first byte that nobody wrote.
+  std::string at(std::int64_t address) {
+    PageStore store;
+    REQUIRE(bodies_->put(solution_, store));
+    const auto shared = store.share(0);
+    for (const auto& run : shared.mappings) {
+      const auto lo = static_cast<std::int64_t>(run.address.value);
+      if (address < lo || address >= lo + run.pages * 4096) continue;
+      const auto from = static_cast<std::size_t>(run.first_page * 4096 + (address - lo));
+      auto to = from;
+      while (shared.pages[to] != 0xcc) ++to;
+      return to_hex(std::span(shared.pages).subspan(from, to - from));
+    }
+    return "";
+  }
+  std::string bodies() { return at(bodies_->site_room().lo); }
+  const Bodies& operator*() const { return *bodies_; }
+
+ private:
+  SmallElf elf_;
+  int templates_ = 0;
+  Requests requests_;
+  std::optional<ElfView> view_;
+  std::optional<Bodies> bodies_;
+  Solution solution_;
+};
+
+/// `e9` and the displacement between two addresses.
+std::string jump(std::int64_t from, std::int64_t to) {
+  const auto distance = static_cast<std::uint32_t>(to - (from + 5));
+  std::array<std::uint8_t, 5> bytes{0xe9};
+  for (unsigned i = 0; i < 4; ++i) bytes[i + 1] = static_cast<std::uint8_t>(distance >> (8 * i));
+  return to_hex(bytes);
+}
+
+}  // namespace
+
+TEST_CASE("bodies of neighbouring sites run on into each other") {
+  const Instructions program = {xor_edi, system_call, ret};
+  CHECK(Laid(program).sites({0, 2, 4}).lay_out().bodies() ==
+        "31ff"
+        "0f05"
+        "c3");
+  CHECK(Laid(program).sites({0, 2, 4}).lay_out(false).bodies() ==
+        "31ff" + jump(0x500002, 0x400102) + "0f05" + jump(0x500009, 0x400104) + "c3");
+}
+
+TEST_CASE("a body before an instruction that is no site jumps back") {
+  CHECK(Laid({xor_edi, system_call, ret}).sites({0, 4}).lay_out().bodies() ==
+        "31ff" + jump(0x500002, 0x400102) + "c3");
+}
+
+TEST_CASE("a body at the end of a run of sites jumps back") {
+  CHECK(Laid({xor_edi, system_call, ret}).sites({0, 2}).lay_out().bodies() ==
+        "31ff"
+        "0f05" +
+            jump(0x500004, 0x400104));
+}
+
+TEST_CASE("branches go straight to the body of their target") {
+  // jz or loop to the ret, over the xor; the ret's body stands behind the others.
+  CHECK(Laid({{0x74, 2}, xor_edi, ret}).sites({0, 2, 4}).lay_out().bodies() ==
+        "0f8402000000"
+        "31ff"
+        "c3");
+  CHECK(Laid({{0xeb, 2}, xor_edi, ret}).sites({0, 4}).lay_out().bodies() ==
+        "e900000000"
+        "c3");
+  CHECK(Laid({{0xe2, 2}, xor_edi, ret}).sites({0, 2, 4}).lay_out().bodies() ==
+        "e202eb05e902000000"
+        "31ff"
+        "c3");
+  // Backwards, to itself.
+  CHECK(Laid({ret, {0x74, 0xfd}, ret}).sites({0, 1}).lay_out().bodies() ==
+        "c3"
+        "0f84f9ffffff" +
+            jump(0x500007, 0x400103));
+}
+
+TEST_CASE("branches to what is no site keep their target") {
+  const auto body = Laid({{0x74, 2}, xor_edi, ret}).sites({0, 2}).lay_out().bodies();
+  CHECK(body.substr(0, 4) == "0f84");
+  CHECK(body.substr(4, 8) == jump(0x500001, 0x400104).substr(2));
+  // Nor is the inside of a site's instruction: jz into the xor.
+  const auto inside = Laid({{0x74, 1}, xor_edi, ret}).sites({0, 2, 4}).lay_out().bodies();
+  CHECK(inside.substr(4, 8) == jump(0x500001, 0x400103).substr(2));
+}
+
+TEST_CASE(
+    "a displaced call jumps to the body of the callee and pushes the original return address") {
+  CHECK(Laid({{0xe8, 2, 0, 0, 0}, xor_edi, ret}).sites({0, 7}).lay_out().bodies() ==
+        "6805014000"
+        "e900000000"
+        "c3");
+}
+
+TEST_CASE("a payload stands between, and a jump back in the middle goes to the next body") {
+  CHECK(Laid({xor_edi, ret}).sites({0, 2}, R"([144, "$instr", "$break"])").lay_out().bodies() ==
+        "9031ff"
+        "90c3");
+  CHECK(Laid({xor_edi, ret})
+            .sites({0}, R"(["$instr", "$break", ".Ltext", 104, 105])")
+            .sites({2})
+            .lay_out()
+            .bodies() ==
+        "31ff"
+        "e902000000"
+        "6869"
+        "c3");
+}
+
+TEST_CASE("a body that does not run its instruction is not entered") {
+  for (const char* replaced : {R"([144, "$break"])", R"(["$bytes", "$break"])", R"(["$instr"])"})
+    CHECK(Laid({xor_edi, {0x31, 0xc0}, ret})
+              .sites({0})
+              .sites({2}, replaced)
+              .lay_out()
+              .bodies()
+              .substr(0, 14) == "31ff" + jump(0x500002, 0x400102));
+}
+
+TEST_CASE("a site without a jump never runs its payload") {
+  const char* payload = R"([80, 88, 80, 88, "$instr", "$break"])";
+  Laid program({xor_edi, system_call, xor_edi, ret});
+  program.sites({0, 2, 4, 6}, payload).lay_out();
+  CHECK(program.bodies() ==
+        "5058505831ff"
+        "505850580f05"
+        "5058505831ff"
+        "50585058c3");
+  CHECK(program.without_jump(1).bodies() ==
+        "5058505831ff"
+        "0f0590909090"
+        "5058505831ff"
+        "50585058c3");
+  // What never falls through needs no way on; what is last in its run jumps back.
+  CHECK(program.without_jump(3).bodies() ==
+        "5058505831ff"
+        "0f0590909090"
+        "5058505831ff"
+        "c390909090");
+  CHECK(
+      Laid({xor_edi, system_call, ret}).sites({0, 2}, payload).lay_out().without_jump(1).bodies() ==
+      "5058505831ff"
+      "0f0590909090" +
+          jump(0x50000c, 0x400104));
+}
+
+TEST_CASE("a site without a jump that nobody can enter has no body") {
+  const char* replaced = R"([144, "$break"])";
+  Laid program({xor_edi, ret});
+  program.sites({0}, replaced).sites({2}).lay_out();
+  CHECK(program.without_jump(0).bodies().empty());
+  CHECK(program.at(0x500001) == "c3");
+}
+
+TEST_CASE("nobody goes to the body of a site that is refused for its address") {
+  // The mov's datum lies 0x3000 below; bodies at the far end of what jumps reach do not reach it.
+  constexpr std::int64_t far = 0x803fe000;
+  const std::vector<std::uint8_t> mov = {0x8b, 0x05, 0, 0xd0, 0xff, 0xff};
+  Laid program({xor_edi, mov, {0x74, 0xf8}, ret});
+  program.sites({0, 2, 8, 10}).lay_out(true, far);
+  REQUIRE((*program).refused().size() == 1);
+  CHECK((*program).refused()[0].patch == 1);
+  CHECK((*program).sites().size() == 3);
+  CHECK(program.bodies() ==
+        "31ff" + jump(far + 2, 0x400102) + "0f84" + jump(far + 8, 0x400102).substr(2) + "c3");
+}
+
+TEST_CASE("an evicted instruction goes on in the body of the site behind it") {
+  Laid program({{0x74, 2}, xor_edi, ret});
+  program.sites({2, 4}).lay_out();
+  const auto body = program.evict(0);
+  CHECK(program.at(body) == "0f84" + jump(body + 1, 0x500002).substr(2) + jump(body + 6, 0x500000));
+}
+
+TEST_CASE("what replaces an instruction in place is no body") {
+  Laid program({xor_edi, system_call, ret});
+  program.sites({0, 4}).replace(2, "\x90");
+  program.lay_out();
+  CHECK(program.bodies() == "31ff" + jump(0x500002, 0x400102) + "c3");
+  CHECK(*(*program).replacement_of((*program).sites()[1]) == "\x90\x90");
+  CHECK((*program).replacement_of((*program).sites()[0]) == nullptr);
+}
