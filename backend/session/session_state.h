@@ -23,7 +23,7 @@ struct Session::State {
   std::optional<Footprint> room;
   Requests requests;
   SolverOptions solver_options;
-  bool chaining = false;
+  bool chaining = true;
   unsigned jobs = 1;
   std::uint64_t mapping_budget = default_mapping_budget;
   BuildId build_id = BuildId::keep;

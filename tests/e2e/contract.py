@@ -29,7 +29,7 @@ ROWS = {
                  "failed by_tactic by_means mappings virtual_pages physical_pages seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--stats --sites --tactics --no-traps --max-mappings --strict --syntax --jobs "
+    "option": "--stats --sites --tactics --no-traps --no-chaining --max-mappings --strict --syntax --jobs "
               "--allow-no-sites --format --counters --once --at",
     "format": "text json csv",
 }
