@@ -140,7 +140,9 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
 }
 
 Json to_json(const TrampolineRequest& m) {
-  return {{"name", m.name}, {"template", m.code}};
+  Json json = {{"name", m.name}, {"template", m.code}};
+  if (m.retarget_calls) json["retarget_calls"] = true;
+  return json;
 }
 
 Result<TrampolineRequest> from_json(const Json& json, const TrampolineRequest*,
@@ -158,6 +160,7 @@ Result<TrampolineRequest> from_json(const Json& json, const TrampolineRequest*,
   } else {
     fields.fail(where, "\"template\" is missing");
   }
+  fields.optional("retarget_calls", m.retarget_calls);
   return fields.done(m);
 }
 

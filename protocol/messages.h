@@ -55,6 +55,9 @@ struct OptionsRequest {
 struct TrampolineRequest {
   std::string name;
   Json code;  // an array in the template language; backend/trampoline compiles it
+  /// The payload does not care where rsp points, and leaves only through $instr: at a call it may run
+  /// with the return address pushed already.
+  bool retarget_calls = false;
 };
 
 /// A contiguous run: instruction k starts at address + sum(lengths[0..k)).

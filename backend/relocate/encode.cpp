@@ -50,6 +50,7 @@ Fallthrough Relocation::fallthrough() const {
 }
 
 bool Relocation::emulates_call() const { return push_ != Push::none; }
+bool Relocation::retargets_call() const { return retargeted_; }
 bool Relocation::is_endbr() const { return endbr_; }
 
 std::optional<Vaddr> Relocation::direct_target() const {

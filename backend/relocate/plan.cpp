@@ -115,8 +115,9 @@ std::optional<std::span<std::uint8_t>> jump_through_pushed_stack(
 /// Fills in one Relocation; each method is one family of forms.
 class RelocationPlanner {
  public:
-  RelocationPlanner(std::span<const std::uint8_t> bytes, Vaddr address, bool fixed_address)
-      : bytes_(bytes), fixed_address_(fixed_address) {
+  RelocationPlanner(std::span<const std::uint8_t> bytes, Vaddr address, bool fixed_address,
+                    CallForm calls)
+      : bytes_(bytes), fixed_address_(fixed_address), calls_(calls) {
     planned_.address_ = address;
   }
 
@@ -238,9 +239,11 @@ class RelocationPlanner {
                                              operands)))
       return refuse("Zydis cannot decode its operands");
     planned_.never_ = true;
+    const auto& target = operands[0];
+    if (target.type == ZYDIS_OPERAND_TYPE_REGISTER)
+      calls_ = CallForm::emulated;  // too short, but for useless prefixes
     push_return_address();
 
-    const auto& target = operands[0];
     if (target.type == ZYDIS_OPERAND_TYPE_REGISTER && target.reg.value == ZYDIS_REGISTER_RSP)
       return refuse("call *%rsp: no register can hold the target once the push is done");
     if (target.type == ZYDIS_OPERAND_TYPE_MEMORY &&
@@ -267,6 +270,10 @@ class RelocationPlanner {
   }
 
   void push_return_address() {
+    planned_.retargeted_ =
+        calls_ == CallForm::retargeted && insn_.length >= Relocation::retargeted_call_size;
+    if (planned_.retargeted_)
+      return;
     const auto pushed = (planned_.address_ + Bytes{insn_.length}).value;
     const bool fits = pushed <= std::uint64_t{std::numeric_limits<std::int32_t>::max()};
     planned_.push_ = fixed_address_ && fits ? Relocation::Push::immediate : Relocation::Push::relative;
@@ -287,13 +294,14 @@ class RelocationPlanner {
 
   std::span<const std::uint8_t> bytes_;
   bool fixed_address_;
+  CallForm calls_;
   ZydisDecodedInstruction insn_;
   Relocation planned_;
 };
 
 Result<Relocation> Relocation::plan(std::span<const std::uint8_t> bytes, Vaddr address,
-                                    bool fixed_address) {
-  return RelocationPlanner(bytes, address, fixed_address).run();
+                                    bool fixed_address, CallForm calls) {
+  return RelocationPlanner(bytes, address, fixed_address, calls).run();
 }
 
 }  // namespace punster

@@ -18,6 +18,15 @@ enum class Fallthrough : std::uint8_t {
   never,      ///< jmp, ret, iret, displaced call (returns to the original address)
 };
 
+/// What becomes of a call.
+enum class CallForm : std::uint8_t {
+  emulated,    ///< a push of the original return address, and a jump
+  /// Only the jump: whoever comes here did so by the retargeted call at the original place, which pushed
+  /// the address. Taken for near calls of at least `Relocation::retargeted_call_size` bytes that are
+  /// direct or go through memory; all others are emulated.
+  retargeted,
+};
+
 /// A displaced instruction, planned. The size does not depend on where it will stand, so bodies can be
 /// laid out before any address is final.
 class Relocation {
@@ -27,13 +36,16 @@ class Relocation {
   /// return address can be pushed as an immediate.
   /// Errors: kind "cannot_relocate" with the reason, at `address`.
   static Result<Relocation> plan(std::span<const std::uint8_t> bytes, Vaddr address,
-                                 bool fixed_address);
+                                 bool fixed_address, CallForm calls = CallForm::emulated);
 
   [[nodiscard]] unsigned length() const;  ///< bytes of the original instruction
   [[nodiscard]] unsigned size() const;    ///< bytes it takes elsewhere, at most `max_size`
   [[nodiscard]] Fallthrough fallthrough() const;
   /// A call that becomes a push and a jump: unbalances return prediction, breaks shadow stacks.
   [[nodiscard]] bool emulates_call() const;
+  /// A call that was planned as CallForm::retargeted, and could be: it starts with its return address on
+  /// the stack.
+  [[nodiscard]] bool retargets_call() const;
   [[nodiscard]] bool is_endbr() const;
   /// The target of a direct branch or call, or nothing. Not the abort address of xbegin.
   [[nodiscard]] std::optional<Vaddr> direct_target() const;
@@ -46,6 +58,8 @@ class Relocation {
                       std::optional<Vaddr> taken = std::nullopt) const;
 
   static constexpr unsigned max_size = 48;
+  /// `call rel32`: what must fit where the original call stood, ending where it ended.
+  static constexpr unsigned retargeted_call_size = 5;
 
  private:
   Relocation() = default;
@@ -66,6 +80,7 @@ class Relocation {
   bool endbr_ : 1 = false;
   bool direct_ : 1 = false;      // the hole is the target of a direct branch or call
   bool never_ : 1 = false;       // Fallthrough::never
+  bool retargeted_ : 1 = false;  // a call whose return address stands on the stack already
 };
 
 static_assert(sizeof(Relocation) == 32 && std::is_trivially_copyable_v<Relocation>,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "backend/session/parallel.h"
 
@@ -73,6 +74,7 @@ Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const In
   const PatchMacros macros(requests_, patch);
   TemplateSite site = template_site(insn);
   site.macros = &macros;
+  site.retarget_call = options_.retarget_calls && requests_.may_retarget_calls(patch);
   auto shape = requests_.template_of(patch)->measure(site);
   if (shape) {
     measured.shape = shape.value();
@@ -87,7 +89,7 @@ Result<void> Bodies::measure() {
   sites_.resize(requests_.patches().size());
   std::optional<std::pair<std::size_t, Error>> first_error;
   std::mutex guard;
-  for_chunks(sites_.size(), jobs_, [&](std::size_t first, std::size_t last) {
+  for_chunks(sites_.size(), options_.jobs, [&](std::size_t first, std::size_t last) {
     auto failure = measure_range(first, last, guard);
     if (!failure) return;
     const std::lock_guard lock(guard);
@@ -111,7 +113,7 @@ std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t f
   const auto& patches = requests_.patches();
   const auto& instructions = requests_.instructions();
   std::uint32_t insn = first < last ? *requests_.find(patches[first].address) : 0;
-  bool calls = false, endbr = false;
+  bool endbr = false;
   for (std::size_t k = first; k < last; ++k) {
     while (instructions[insn].address() < patches[k].address) ++insn;
     auto one = measure_one(patches[k], instructions[insn]);
@@ -122,17 +124,18 @@ std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t f
                  .patch = patch,
                  .size = measured.shape.size,
                  .ends_in_break = measured.shape.final_break > 0,
-                 .enterable = chaining_ && measured.shape.fits_displaced};
+                 .enterable = options_.chaining && measured.shape.fits_displaced &&
+                              !measured.shape.retargets_call,
+                 .emulates_call = measured.shape.emulates_call,
+                 .retargets_call = measured.shape.retargets_call};
     if (!measured.refusal.empty()) {
       const std::lock_guard lock(guard);
       refused_.push_back({patch, std::move(measured.refusal)});
       continue;
     }
-    calls |= measured.shape.emulates_call;
     endbr |= measured.endbr;
   }
   const std::lock_guard lock(guard);
-  emulates_call_ |= calls;
   patches_endbr_ |= endbr;
   return std::nullopt;
 }
@@ -193,7 +196,7 @@ std::vector<RefusedSite> Bodies::encode_sites() {
   block_.assign(static_cast<std::size_t>(site_room_.hi - site_room_.lo), 0xcc);
   std::vector<RefusedSite> refused;
   std::mutex guard;
-  for_chunks(sites_.size(), jobs_, [&](std::size_t first, std::size_t last) {
+  for_chunks(sites_.size(), options_.jobs, [&](std::size_t first, std::size_t last) {
     for (std::size_t k = first; k < last; ++k) {
       if (sites_[k].size == 0) continue;
       const auto written = encode(sites_[k]);
@@ -211,8 +214,9 @@ Result<void> Bodies::encode(const SiteBody& body) {
   const Template& code = *requests_.template_of(patch);
   TemplateSite site = template_site(requests_.instructions()[body.insn]);
   site.macros = &macros;
+  site.retarget_call = body.retargets_call;
   // A template without $instr may stand for what cannot be relocated.
-  const auto relocation = Relocation::plan(site.bytes, site.address, site.fixed_address);
+  const auto relocation = plan_instruction(site);
   link(site, body, relocation ? &relocation.value() : nullptr);
   // Should the site remain without a jump, this must be possible, too.
   if (body.enterable && !code.is_displaced_only()) {
@@ -223,8 +227,7 @@ Result<void> Bodies::encode(const SiteBody& body) {
 
 Result<void> Bodies::encode_displaced_only(const SiteBody& body) {
   TemplateSite site = template_site(requests_.instructions()[body.insn]);
-  PUNSTER_TRY(const auto relocation,
-              Relocation::plan(site.bytes, site.address, site.fixed_address));
+  PUNSTER_TRY(const auto relocation, plan_instruction(site));
   link(site, body, &relocation);
   const auto room = room_of(body);
   std::fill(room.begin(), room.end(), nop);
@@ -245,7 +248,7 @@ void Bodies::link(TemplateSite& site, const SiteBody& body, const Relocation* re
 
 std::optional<Vaddr> Bodies::entry_taken(const Relocation& relocation) const {
   const auto target = relocation.direct_target();
-  return chaining_ && target ? entry(*target) : std::nullopt;
+  return options_.chaining && target ? entry(*target) : std::nullopt;
 }
 
 std::optional<Vaddr> Bodies::entry(Vaddr address) const {
@@ -273,7 +276,6 @@ std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
   const auto relocation = Relocation::plan(bytes, instruction.address(), fixed_address());
   // An endbr64 stays where indirect branches look for it: nobody asked to patch this instruction.
   if (!relocation || relocation.value().is_endbr()) return std::nullopt;
-  emulates_call_ |= relocation.value().emulates_call();
   const unsigned size =
       relocation.value().size() +
       (relocation.value().fallthrough() == Fallthrough::always ? jump_back_size : 0);
@@ -288,15 +290,28 @@ std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
 }
 
 Result<void> Bodies::put(const Solution& solution, PageStore& store) {
+  emulates_call_ = false;
   for (std::size_t k = 0; k < sites_.size(); ++k) {
-    if (solution.decisions[k].tactic != Tactic::none || !sites_[k].enterable) continue;
-    PUNSTER_TRY(encode_displaced_only(sites_[k]));
+    const bool jumps = has_jump(solution.decisions[k]);
+    assert(!jumps || sites_[k].retargets_call == (solution.decisions[k].tactic == Tactic::C1));
+    if (!jumps && sites_[k].enterable && sites_[k].size > 0) {
+      PUNSTER_TRY(encode_displaced_only(sites_[k]));
+    }
+    emulates_call_ |= sites_[k].emulates_call && (jumps || sites_[k].enterable);
   }
+  put_sites(solution, store);
+  for (const auto& eviction : solution.evictions) PUNSTER_TRY(put_evicted(eviction, store));
+  return success();
+}
+
+void Bodies::put_sites(const Solution& solution, PageStore& store) {
+  const auto has_body = [&](std::size_t k) {
+    return has_jump(solution.decisions[k]) || sites_[k].enterable;
+  };
   for (std::size_t k = 0; k < sites_.size();) {
     // Neighbours are put in one piece.
     std::size_t last = k;
-    while (last < sites_.size() && (has_jump(solution.decisions[last]) || sites_[last].enterable))
-      ++last;
+    while (last < sites_.size() && has_body(last)) ++last;
     if (last == k) {
       ++k;
       continue;
@@ -308,19 +323,17 @@ Result<void> Bodies::put(const Solution& solution, PageStore& store) {
                                               static_cast<std::size_t>(hi - lo)));
     k = last;
   }
-  for (const auto& eviction : solution.evictions) PUNSTER_TRY(put_evicted(eviction, store));
-  return success();
 }
 
-Result<void> Bodies::put_evicted(const Eviction& eviction, PageStore& store) const {
+Result<void> Bodies::put_evicted(const Eviction& eviction, PageStore& store) {
   static const Template displaced_only =
       Template::compile(nlohmann::json{"$instr", "$break"}, "").value();
   TemplateSite site = template_site(requests_.instructions()[eviction.insn]);
-  PUNSTER_TRY(const auto relocation,
-              Relocation::plan(site.bytes, site.address, site.fixed_address));
+  PUNSTER_TRY(const auto relocation, plan_instruction(site));
   site.relocation = &relocation;
   site.next = entry(site.address + Bytes{site.length});
   site.taken = entry_taken(relocation);
+  emulates_call_ |= relocation.emulates_call();
   PUNSTER_TRY(const auto shape, displaced_only.measure(site));
   std::vector<std::uint8_t> body(shape.size);
   PUNSTER_TRY(displaced_only.encode(site, vaddr(eviction.body), body));

@@ -52,6 +52,9 @@ struct SiteBody {
   bool ends_in_break : 1 = false;  ///< a final jump back that can be left out
   bool enterable : 1 = false;      ///< others may fall into this body or jump to it
   bool chained : 1 = false;        ///< has no jump back: falls into the body behind it
+  bool emulates_call : 1 = false;  ///< pushes the return address itself
+  bool retargets_call : 1 =
+      false;  ///< must be entered by a call that stands where the site's call stood
 };
 static_assert(sizeof(SiteBody) == 24);
 
@@ -61,10 +64,16 @@ struct RefusedSite {
   std::string reason;
 };
 
+struct BodyOptions {
+  unsigned jobs = 1;  ///< threads; without influence on the result
+  bool chaining = true;
+  bool retarget_calls = false;  ///< where the template allows it
+};
+
 class Bodies : public EvictedBodies {
  public:
-  Bodies(const ElfView& input, const Requests& requests, unsigned jobs, bool chaining)
-      : input_(input), requests_(requests), jobs_(jobs), chaining_(chaining) {}
+  Bodies(const ElfView& input, const Requests& requests, const BodyOptions& options)
+      : input_(input), requests_(requests), options_(options) {}
 
   /// Measures every requested body. Precondition: requests are settled. Parallel over `jobs`
   /// threads; the result does not depend on their number. Errors: "bad_template".
@@ -89,6 +98,7 @@ class Bodies : public EvictedBodies {
   /// In place: exactly the instruction's bytes. Null for a site with a body.
   [[nodiscard]] const std::string* replacement_of(const SiteBody& site) const;
   [[nodiscard]] const std::vector<RefusedSite>& refused() const { return refused_; }
+  /// Whether a body that was put pushes a return address. Precondition: put().
   [[nodiscard]] bool emulates_call() const { return emulates_call_; }
   [[nodiscard]] bool patches_endbr() const { return patches_endbr_; }
 
@@ -108,7 +118,8 @@ class Bodies : public EvictedBodies {
   [[nodiscard]] std::vector<RefusedSite> encode_sites();
   Result<void> encode(const SiteBody& body);
   Result<void> encode_displaced_only(const SiteBody& body);
-  Result<void> put_evicted(const Eviction& eviction, PageStore& store) const;
+  void put_sites(const Solution& solution, PageStore& store);
+  Result<void> put_evicted(const Eviction& eviction, PageStore& store);
 
   [[nodiscard]] std::span<const std::uint8_t> bytes_of(const Insn& insn) const;
   [[nodiscard]] std::span<std::uint8_t> room_of(const SiteBody& site);
@@ -125,8 +136,7 @@ class Bodies : public EvictedBodies {
 
   const ElfView& input_;
   const Requests& requests_;
-  unsigned jobs_;
-  bool chaining_;
+  BodyOptions options_;
   std::vector<SiteBody> sites_;       // ascending by patch and by insn
   std::vector<RefusedSite> refused_;  // ascending by patch; with sites_ all patches
   std::map<std::uint32_t, std::string> replacements_;  // by patch

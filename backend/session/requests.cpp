@@ -11,6 +11,8 @@ Result<void> Requests::define(const TrampolineRequest& request) {
   PUNSTER_TRY(auto compiled, Template::compile(request.code, "/params/template"));
   templates_.insert_or_assign(request.name, std::move(compiled));
   template_texts_.insert_or_assign(request.name, request.code.dump());
+  retargeting_.erase(request.name);
+  if (request.retarget_calls) retargeting_.insert(request.name);
   settled_ = false;
   return success();
 }
@@ -93,12 +95,14 @@ Result<void> Requests::settle_padding() {
 
 Result<void> Requests::settle_patches() {
   batch_templates_.clear();
+  batch_retargets_.clear();
   for (const auto& batch : batches_) {
     const Template* found = batch.replace ? nullptr : trampoline(batch.trampoline);
     if (!found && !batch.replace)
       return error("unknown_trampoline", "no trampoline is named \"" + batch.trampoline +
                                              "\"; define it with `trampoline` before `emit`");
     batch_templates_.push_back(found);
+    batch_retargets_.push_back(retargeting_.contains(batch.trampoline));
   }
   auto by_address = [](const PatchRequest& a, const PatchRequest& b) {
     return a.address < b.address;
@@ -146,6 +150,7 @@ std::string Requests::digest() const {
       text += name + column[patch.row].dump();
   }
   for (const auto& [name, code] : template_texts_) text += name + code;
+  for (const auto& name : retargeting_) text += name;
   return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 

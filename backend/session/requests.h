@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ class Requests {
   /// Nullptr when the patch replaces bytes in place.
   [[nodiscard]] const Template* template_of(const PatchRequest& patch) const;
   [[nodiscard]] const Template* trampoline(std::string_view name) const;
+  /// Whether the patch's template may be entered by a retargeted call.
+  [[nodiscard]] bool may_retarget_calls(const PatchRequest& patch) const {
+    return batch_retargets_[patch.batch];
+  }
 
   /// A digest of every request, for the build key.
   [[nodiscard]] std::string digest() const;
@@ -60,8 +65,10 @@ class Requests {
   std::vector<PatchRequest> patches_;
   std::deque<PatchesRequest> batches_;
   std::vector<const Template*> batch_templates_;
+  std::vector<bool> batch_retargets_;
   std::map<std::string, Template, std::less<>> templates_;
   std::map<std::string, std::string, std::less<>> template_texts_;
+  std::set<std::string, std::less<>> retargeting_;  // names of templates
   bool settled_ = false;
 };
 

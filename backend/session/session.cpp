@@ -52,7 +52,7 @@ Result<void> Session::State::rewrite_in_memory() {
   say("ingest", 0, requests.patches().size());
   PUNSTER_TRY(requests.settle());
   Planned plan;
-  plan.bodies = std::make_unique<Bodies>(*input, requests, jobs, chaining);
+  plan.bodies = std::make_unique<Bodies>(*input, requests, body_options());
   PUNSTER_TRY(plan.bodies->measure());
   statistics.seconds_ingest = lap();
   // From here on the set of sites and the size of every body are fixed.

@@ -126,6 +126,7 @@ Result<void> TemplateExpansion::append(const Template& code, const Template::Ele
     piece.size = relocated->size();
     shape_.runs_instruction = true;
     shape_.emulates_call |= relocated->emulates_call();
+    shape_.retargets_call |= relocated->retargets_call();
   } else if (element.op == Op::bytes) {
     piece.op = Op::literal;
     piece.data = site_->bytes.data();
@@ -197,7 +198,7 @@ Result<const Relocation*> TemplateExpansion::relocation() {
     if (site_->relocation) {
       relocation_ = site_->relocation;
     } else {
-      PUNSTER_TRY(planned_, Relocation::plan(site_->bytes, site_->address, site_->fixed_address));
+      PUNSTER_TRY(planned_, plan_instruction(*site_));
       relocation_ = &*planned_;
     }
   }

@@ -30,6 +30,7 @@ BodyShape displaced_shape(const Relocation& relocation, bool omit_final_break) {
           .runs_instruction = true,
           .fits_displaced = true,
           .emulates_call = relocation.emulates_call(),
+          .retargets_call = relocation.retargets_call(),
           .ends_closed = !falls || jumps};
 }
 
@@ -54,12 +55,16 @@ Result<void> encode_displaced(const TemplateSite& site, const Relocation& reloca
 
 }  // namespace
 
+Result<Relocation> plan_instruction(const TemplateSite& site) {
+  return Relocation::plan(site.bytes, site.address, site.fixed_address,
+                          site.retarget_call ? CallForm::retargeted : CallForm::emulated);
+}
+
 Result<BodyShape> Template::measure(const TemplateSite& site) const {
   assert(site.bytes.size() >= site.length && site.length > 0);
   if (displaced_only_) {
     if (site.relocation) return displaced_shape(*site.relocation, site.omit_final_break);
-    PUNSTER_TRY(const auto relocation,
-                Relocation::plan(site.bytes, site.address, site.fixed_address));
+    PUNSTER_TRY(const auto relocation, plan_instruction(site));
     return displaced_shape(relocation, site.omit_final_break);
   }
   TemplateExpansion expansion(&site);
@@ -72,8 +77,7 @@ Result<void> Template::encode(const TemplateSite& site, Vaddr at,
   assert(site.bytes.size() >= site.length && site.length > 0);
   if (displaced_only_) {
     if (site.relocation) return encode_displaced(site, *site.relocation, at, out);
-    PUNSTER_TRY(const auto relocation,
-                Relocation::plan(site.bytes, site.address, site.fixed_address));
+    PUNSTER_TRY(const auto relocation, plan_instruction(site));
     return encode_displaced(site, relocation, at, out);
   }
   TemplateExpansion expansion(&site);

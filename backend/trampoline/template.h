@@ -47,7 +47,11 @@ struct TemplateSite {
   const MacroScope* macros = nullptr;   ///< null: no macros but the built-in ones
   Vaddr config;                         ///< .Lconfig
   /// The instruction's relocation when the caller has it already; null: planned when needed.
+  /// Precondition: planned as `retarget_call` says.
   const Relocation* relocation = nullptr;
+  /// The site's call is retargeted if it can be: $instr is then CallForm::retargeted, and the body is
+  /// entered with the return address on the stack.
+  bool retarget_call = false;
   /// Leave out the final $break: the body that continues is laid out right behind this one. Without
   /// effect on bodies whose BodyShape::final_break is 0.
   bool omit_final_break = false;
@@ -58,6 +62,9 @@ struct TemplateSite {
   /// effect on .Ltake.
   std::optional<Vaddr> taken;
 };
+
+/// The site's instruction, displaced. Errors: those of Relocation::plan.
+Result<Relocation> plan_instruction(const TemplateSite& site);
 
 /// What a template becomes at one site, known before any address is.
 struct BodyShape {
@@ -71,6 +78,8 @@ struct BodyShape {
   /// break: should the site remain unpatched, the displaced instruction alone can stand there.
   bool fits_displaced = false;
   bool emulates_call = false;     ///< contains an $instr that is a call, done as push and jump
+  /// Contains an $instr that is a retargeted call: the body must be entered by that call, and only by it.
+  bool retargets_call = false;
   /// The last element is a jump out (or an $instr that never falls through): whatever stands behind
   /// the body is not run into. False for templates that end with data, which is not known to be
   /// reached.

@@ -32,7 +32,7 @@ std::vector<TrampolineRequest> PatchBatches::trampolines() const {
   for (const Family& family : families_) {
     if (family.replacement || !defined.insert(family.trampoline).second) continue;
     const Patch& patch = selection_.patch_of(selection_.sites[family.sites.front()]);
-    result.push_back({family.trampoline, patch.trampoline_code()});
+    result.push_back({family.trampoline, patch.trampoline_code(), patch.retargets_calls()});
   }
   return result;
 }

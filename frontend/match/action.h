@@ -79,6 +79,10 @@ class Patch {
 
   [[nodiscard]] bool needs_counter() const { return needs_counter_; }  // column "$counter"
   [[nodiscard]] bool needs_text() const { return needs_text_; }  // columns "$asmstr", "$asmstrlen"
+  /// Whether the template may be entered by a retargeted call: see TrampolineRequest::retarget_calls.
+  /// Every payload qualifies: each moves rsp below the red zone before it writes, which is right wherever
+  /// rsp points. What stands in for a call does not: it would leave the return address on the stack.
+  [[nodiscard]] bool retargets_calls() const { return !replacement_; }
   /// Whether the original instruction is still executed.
   [[nodiscard]] bool runs_instruction() const { return !replacement_; }
 

@@ -180,3 +180,13 @@ TEST_CASE("payloads disassemble to the assembly beside them", "[action][payload]
   check_payload("breakpoint");
   check_payload("exit(255)");
 }
+
+TEST_CASE("only what runs the instruction may be entered by a retargeted call", "[action]") {
+  for (const auto* action : {"empty", "count", "count(atomic)", "print", "breakpoint", "exit(3)"})
+    CHECK(patch({action}).retargets_calls());
+  CHECK(patch({"count", "print"}).retargets_calls());
+  for (const auto* action : {"nop", "bytes(31 c0)", "jump(0x1139)"}) {
+    CHECK_FALSE(patch({action}).retargets_calls());
+    CHECK_FALSE(patch({"count", action}).retargets_calls());
+  }
+}

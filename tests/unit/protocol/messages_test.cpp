@@ -94,6 +94,12 @@ TEST_CASE("trampoline round-trips and keeps its code as it is") {
   CHECK(fault<TrampolineRequest>(R"({"name": "$instr", "template": []})") == "/params/name");
   CHECK(fault<TrampolineRequest>(R"({"name": "$t"})") == "/params");
   CHECK(fault<TrampolineRequest>(R"({"name": "$t", "template": {}})") == "/params/template");
+  CHECK_FALSE(m.retarget_calls);
+  CHECK(round_trip<TrampolineRequest>(
+            R"({"name": "$t", "template": [144], "retarget_calls": true})")
+            .retarget_calls);
+  CHECK(fault<TrampolineRequest>(R"({"name": "$t", "template": [], "retarget_calls": 1})") ==
+        "/params/retarget_calls");
 }
 
 TEST_CASE("instructions round-trip") {

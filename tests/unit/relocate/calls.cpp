@@ -12,6 +12,11 @@ namespace {
 std::string pushing(const std::string& return_address) {
   return "push %rax; lea " + return_address + ", %rax; xchg %rax, (%rsp); ";
 }
+std::string retargeted(std::string_view hex, std::optional<Vaddr> taken = std::nullopt) {
+  const auto text = relocated(hex, Image::movable, taken, CallForm::retargeted);
+  CHECK(relocated(hex, Image::fixed, taken, CallForm::retargeted) == text);
+  return text;
+}
 }  // namespace
 
 TEST_CASE("a direct call at a fixed address pushes an immediate", "[relocate]") {
@@ -91,4 +96,47 @@ TEST_CASE("a return address out of lea's reach is an error", "[relocate]") {
   const auto far_away = relocation.encode(Vaddr{0x100000000}, out);
   REQUIRE_FALSE(far_away);
   CHECK(far_away.error().kind == "out_of_range");
+}
+
+TEST_CASE("a retargeted call is only the jump to the callee", "[relocate]") {
+  CHECK(retargeted("e8 00 10 00 00") == "jmp 0x402005");
+  CHECK(retargeted("e8 00 10 00 00", Vaddr{0x702000}) == "jmp 0x702000");
+  CHECK(retargeted("67 e8 00 10 00 00") == "jmp 0x402006");
+  CHECK(retargeted("f2 e8 00 10 00 00") == "bnd jmp 0x402006");
+  CHECK(retargeted("66 66 48 e8 00 10 00 00") == "jmp 0x402008");
+  CHECK(retargeted("e8 00 00 00 00") == "jmp 0x401005");
+  CHECK(retargeted("ff 15 00 10 00 00") == "jmp *0x402006");
+  CHECK(retargeted("66 48 ff 15 00 10 00 00") == "jmp *0x402008");
+  CHECK(retargeted("ff 90 00 10 00 00") == "jmp 0x1000(%rax)");
+  CHECK(retargeted("43 ff 54 ec 18") == "jmp 0x18(%r12,%r13,8)");
+  CHECK(retargeted("64 ff 14 25 10 00 00 00") == "jmp %fs:*0x10");
+}
+
+TEST_CASE("a retargeted call through the stack finds rsp lower", "[relocate]") {
+  CHECK(retargeted("ff 94 24 00 01 00 00") == "jmp 0x108(%rsp)");
+  CHECK(retargeted("ff 94 24 f0 ff ff ff") == "jmp -0x8(%rsp)");
+  CHECK(retargeted("3e ff 54 24 08") == "notrack jmp 0x10(%rsp)");
+  CHECK(retargeted("67 ff 54 24 08") == "jmp 0x10(%esp)");
+  // The slot that the call overwrites is lost in either form.
+  CHECK(retargeted("ff 94 24 f8 ff ff ff") == relocated("ff 94 24 f8 ff ff ff"));
+  CHECK(retargeted("ff 94 24 f8 ff ff ff").find("cannot_relocate") == 0);
+}
+
+TEST_CASE("what has no room for a retargeted call is emulated", "[relocate]") {
+  for (const auto* hex : {"ff d0", "2e 2e 2e ff d0", "ff 10", "ff 54 24 08", "ff 50 18"}) {
+    CHECK(relocated(hex, Image::movable, std::nullopt, CallForm::retargeted) == relocated(hex));
+    CHECK(plan(hex, Image::movable, CallForm::retargeted).emulates_call());
+    CHECK_FALSE(plan(hex, Image::movable, CallForm::retargeted).retargets_call());
+  }
+}
+
+TEST_CASE("a retargeted call is no emulated one, and neither is what calls nothing", "[relocate]") {
+  const auto call = plan("e8 00 10 00 00", Image::movable, CallForm::retargeted);
+  CHECK(call.retargets_call());
+  CHECK_FALSE(call.emulates_call());
+  CHECK(call.fallthrough() == Fallthrough::never);
+  CHECK(call.direct_target() == Vaddr{0x402005});
+  CHECK_FALSE(plan("e8 00 10 00 00").retargets_call());
+  for (const auto* hex : {"e9 00 10 00 00", "0f 84 00 10 00 00", "ff 25 00 10 00 00"})
+    CHECK_FALSE(plan(hex, Image::movable, CallForm::retargeted).retargets_call());
 }

@@ -50,10 +50,18 @@ class Experiment {
   [[nodiscard]] Vaddr data() const { return machine_.data() + Bytes{0x100}; }
   std::mt19937_64& random() { return random_; }
 
+  /// Likewise, but the displaced code is entered as tactic C1 has it: by a call that ends where the original
+  /// one did.
+  std::set<Exit> run_retargeted(const Prepare& prepare = {}) {
+    calls_ = CallForm::retargeted;
+    return run_twice(false, prepare);
+  }
+
   /// Both runs, from `rounds` random states that `prepare` has adjusted; returns which exits were seen.
   std::set<Exit> run_twice(bool fixed, const Prepare& prepare = {}, unsigned rounds = 64) {
-    const auto planned = Relocation::plan(code_, machine_.original(), fixed);
+    const auto planned = Relocation::plan(code_, machine_.original(), fixed, calls_);
     REQUIRE(planned);
+    REQUIRE(planned.value().retargets_call() == (calls_ == CallForm::retargeted));
     std::vector<std::uint8_t> body(planned.value().size());
     REQUIRE(planned.value().encode(machine_.displaced(), body));
     INFO(to_hex(code_) << " " << disassemble(code_, machine_.original()));
@@ -78,8 +86,9 @@ class Experiment {
       auto moved = original;
       machine_.write(machine_.original(), code_);
       const auto exit = machine_.run(machine_.original(), original);
-      machine_.write(machine_.original(), std::vector<std::uint8_t>(code_.size(), 0xcc));
-      const auto moved_exit = machine_.run(machine_.displaced(), moved);
+      machine_.write(machine_.original(), way_in());
+      const auto moved_exit = machine_.run(
+          calls_ == CallForm::retargeted ? machine_.original() : machine_.displaced(), moved);
       REQUIRE(exit == moved_exit);
       REQUIRE(original.registers == moved.registers);
       REQUIRE(original.flags == moved.flags);
@@ -102,6 +111,17 @@ class Experiment {
   }
 
  private:
+  /// What stands at the original place while the displaced code runs.
+  [[nodiscard]] std::vector<std::uint8_t> way_in() const {
+    std::vector<std::uint8_t> bytes(code_.size(), calls_ == CallForm::retargeted ? 0x2e : 0xcc);
+    if (calls_ != CallForm::retargeted)
+      return bytes;
+    const auto by = displacement(machine_.original() + Bytes{code_.size()}, machine_.displaced());
+    REQUIRE(by);
+    bytes[code_.size() - 5] = 0xe8;
+    std::memcpy(bytes.data() + code_.size() - 4, &*by, 4);
+    return bytes;
+  }
   MachineState random_state() {
     MachineState state;
     for (auto& value : state.registers)
@@ -130,6 +150,7 @@ class Experiment {
   std::mt19937_64 random_{42};
   std::vector<std::uint8_t> code_;
   Vaddr target_;
+  CallForm calls_ = CallForm::emulated;
 };
 
 /// Runs one instruction that refers to the data page, or to nothing outside itself.
@@ -190,6 +211,35 @@ TEST_CASE("direct calls push the original return address and touch nothing else"
        })
     for (const bool fixed : {false, true})
       CHECK(Experiment(hex, Refers::to_target).run_twice(fixed) == always_taken);
+}
+
+TEST_CASE("retargeted calls leave everything as the original calls did", "[relocate][execution]") {
+  for (const auto* hex : {"e8 ....", "67 e8 ....", "f2 e8 ....", "66 66 48 e8 ...."})
+    CHECK(Experiment(hex, Refers::to_target).run_retargeted() == always_taken);
+  for (const auto* hex : {"ff 15 ....", "66 48 ff 15 ....", "f2 ff 15 ...."}) {
+    Experiment experiment(hex, Refers::to_data);
+    CHECK(experiment.run_retargeted([&](MachineState& state) {
+      experiment.put_in_data(state, experiment.target().value);
+    }) == always_taken);
+  }
+  for (const auto& [hex, slot] : {
+           std::pair{"ff 94 24 08 00 00 00", 8},    // call *0x8(%rsp), long
+           std::pair{"ff 94 24 80 00 00 00", 128},  // call *0x80(%rsp)
+           std::pair{"ff 94 24 f0 ff ff ff", -16},  // call *-0x10(%rsp), long
+           std::pair{"67 ff 54 24 08", 8},          // call *0x8(%esp)
+           std::pair{"3e ff 54 24 20", 32},         // notrack call *0x20(%rsp)
+       }) {
+    Experiment experiment(hex, Refers::to_nothing);
+    CHECK(experiment.run_retargeted([&, at = slot](MachineState& state) {
+      experiment.put_on_stack(state, at, experiment.target().value);
+    }) == always_taken);
+  }
+  Experiment through_r12("43 ff 54 ec 18", Refers::to_nothing);  // call *0x18(%r12,%r13,8)
+  CHECK(through_r12.run_retargeted([&](MachineState& state) {
+    state.registers[13] %= 100;
+    state.registers[12] = through_r12.data().value - 0x18 - 8 * state.registers[13];
+    through_r12.put_in_data(state, through_r12.target().value);
+  }) == always_taken);
 }
 
 TEST_CASE("calls through registers see them as they were", "[relocate][execution]") {

@@ -43,8 +43,9 @@ std::string disassemble(std::span<const std::uint8_t> code, Vaddr address) {
   return text;
 }
 
-std::string relocated(std::string_view hex, Image image, std::optional<Vaddr> taken) {
-  const auto planned = Relocation::plan(bytes(hex), original_address, image == Image::fixed);
+std::string relocated(std::string_view hex, Image image, std::optional<Vaddr> taken,
+                      CallForm calls) {
+  const auto planned = Relocation::plan(bytes(hex), original_address, image == Image::fixed, calls);
   if (!planned)
     return planned.error().kind + ": " + planned.error().message;
   std::vector<std::uint8_t> out(planned.value().size());
@@ -54,8 +55,8 @@ std::string relocated(std::string_view hex, Image image, std::optional<Vaddr> ta
   return disassemble(out, new_address);
 }
 
-Relocation plan(std::string_view hex, Image image) {
-  const auto planned = Relocation::plan(bytes(hex), original_address, image == Image::fixed);
+Relocation plan(std::string_view hex, Image image, CallForm calls) {
+  const auto planned = Relocation::plan(bytes(hex), original_address, image == Image::fixed, calls);
   REQUIRE(planned);
   return planned.value();
 }

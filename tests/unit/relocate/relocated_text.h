@@ -23,9 +23,11 @@ std::string disassemble(std::span<const std::uint8_t> code, Vaddr address);
 
 /// Displaces one instruction from original_address to new_address. On an error "kind: message".
 std::string relocated(std::string_view hex, Image image = Image::movable,
-                      std::optional<Vaddr> taken = std::nullopt);
+                      std::optional<Vaddr> taken = std::nullopt,
+                      CallForm calls = CallForm::emulated);
 
 /// The instruction's plan; fails the test when there is none.
-Relocation plan(std::string_view hex, Image image = Image::movable);
+Relocation plan(std::string_view hex, Image image = Image::movable,
+                CallForm calls = CallForm::emulated);
 
 }  // namespace punster::test

@@ -167,10 +167,18 @@ std::span<const Decoded> behind_push(std::span<const Decoded> code, Vaddr return
   return code.subspan(3);
 }
 
-void check_equivalent(const Decoded& original, std::span<const Decoded> code, bool fixed, Vaddr end) {
+/// A near call of five bytes, direct or through memory: the oracle's own words.
+bool can_be_retargeted(const Decoded& d) {
+  return d.is(ZYDIS_MNEMONIC_CALL) && d.insn.length >= 5 &&
+         d.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+void check_equivalent(const Decoded& original, std::span<const Decoded> code, bool fixed,
+                      bool retargeted, Vaddr end) {
   const auto& first = original.operands[0];
   if (original.is(ZYDIS_MNEMONIC_CALL)) {
-    code = behind_push(code, original.address + Bytes{original.insn.length}, fixed);
+    if (!retargeted)
+      code = behind_push(code, original.address + Bytes{original.insn.length}, fixed);
     REQUIRE(code.size() == 1);
     CHECK(code[0].is(ZYDIS_MNEMONIC_JMP));
     CHECK(code[0].insn.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR);
@@ -203,7 +211,7 @@ void check_equivalent(const Decoded& original, std::span<const Decoded> code, bo
 }
 
 /// Whether every displacement fits; the oracle's arithmetic, in 128 bits.
-bool in_reach(const Decoded& original, Vaddr at, unsigned size, bool fixed) {
+bool in_reach(const Decoded& original, Vaddr at, unsigned size, bool fixed, bool retargeted) {
   const auto fits = [](Vaddr from, Vaddr to) {
     const auto d = static_cast<__int128>(static_cast<std::int64_t>(to.value)) -
                    static_cast<std::int64_t>(from.value);
@@ -213,7 +221,7 @@ bool in_reach(const Decoded& original, Vaddr at, unsigned size, bool fixed) {
   for (unsigned i = 0; i < original.insn.operand_count_visible; ++i)
     if (relative(original.operands[i]) || rip_based(original.operands[i]))
       ok = ok && fits(at + Bytes{size}, original.absolute(i));
-  if (original.is(ZYDIS_MNEMONIC_CALL) && !fixed)
+  if (original.is(ZYDIS_MNEMONIC_CALL) && !fixed && !retargeted)
     ok = ok && fits(at + Bytes{8}, original.address + Bytes{original.insn.length});
   return ok;
 }
@@ -248,7 +256,7 @@ TEST_CASE("120,000 random instructions mean the same after relocation", "[reloca
   std::mt19937_64 random(seed);
 
   std::map<std::string, unsigned> seen;
-  unsigned refused = 0, far_away = 0;
+  unsigned refused = 0, far_away = 0, retargeted_calls = 0;
   for (unsigned n = 0; n < 120000; ++n) {
     const auto drawn = draw_instruction(random);
     const std::span code(drawn.bytes.data(), drawn.insn.length);
@@ -258,7 +266,9 @@ TEST_CASE("120,000 random instructions mean the same after relocation", "[reloca
     const auto original = decode_all(code, address).at(0);
     INFO(to_hex(code) << " at " << to_hex(address) << ": " << disassemble(code, address));
 
-    const auto planned = Relocation::plan(drawn.bytes, address, fixed);
+    const auto calls = random() % 2 != 0 ? CallForm::retargeted : CallForm::emulated;
+    const bool retargeted = calls == CallForm::retargeted && can_be_retargeted(original);
+    const auto planned = Relocation::plan(drawn.bytes, address, fixed, calls);
     REQUIRE(planned.has_value() == !must_be_refused(original, code));
     if (!planned) {
       CHECK(planned.error().kind == "cannot_relocate");
@@ -268,12 +278,13 @@ TEST_CASE("120,000 random instructions mean the same after relocation", "[reloca
     const auto& relocation = planned.value();
     REQUIRE(relocation.length() == code.size());
     REQUIRE(relocation.size() <= Relocation::max_size);
-    CHECK(relocation.emulates_call() == original.is(ZYDIS_MNEMONIC_CALL));
+    CHECK(relocation.retargets_call() == retargeted);
+    CHECK(relocation.emulates_call() == (original.is(ZYDIS_MNEMONIC_CALL) && !retargeted));
 
     // encode() writes exactly size() bytes: the guard behind them stays.
     std::vector<std::uint8_t> out(relocation.size() + 16, 0xa5);
     const auto encoded = relocation.encode(at, out);
-    REQUIRE(encoded.has_value() == in_reach(original, at, relocation.size(), fixed));
+    REQUIRE(encoded.has_value() == in_reach(original, at, relocation.size(), fixed, retargeted));
     if (!encoded) {
       CHECK(encoded.error().kind == "out_of_range");
       ++far_away;
@@ -282,8 +293,10 @@ TEST_CASE("120,000 random instructions mean the same after relocation", "[reloca
     CHECK(std::count(out.end() - 16, out.end(), 0xa5) == 16);
     out.resize(relocation.size());
     INFO("became " << to_hex(out) << " at " << to_hex(at) << ": " << disassemble(out, at));
-    check_equivalent(original, decode_all(out, at), fixed, at + Bytes{relocation.size()});
+    check_equivalent(original, decode_all(out, at), fixed, retargeted,
+                     at + Bytes{relocation.size()});
     ++seen[form_of(original)];
+    retargeted_calls += retargeted ? 1 : 0;
   }
 
   // The draw is only worth something when every form was in it.
@@ -305,6 +318,7 @@ TEST_CASE("120,000 random instructions mean the same after relocation", "[reloca
     CHECK(rip(ZYDIS_INSTRUCTION_ENCODING_EVEX, map) >= 300);
   for (const auto map : {ZYDIS_OPCODE_MAP_XOP8, ZYDIS_OPCODE_MAP_XOP9, ZYDIS_OPCODE_MAP_XOPA})
     CHECK(rip(ZYDIS_INSTRUCTION_ENCODING_XOP, map) >= 300);
+  CHECK(retargeted_calls >= 300);
   CHECK(refused >= 300);
   CHECK(far_away >= 300);
   if (std::getenv("PUNSTER_TEST_VERBOSE"))

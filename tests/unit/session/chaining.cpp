@@ -25,13 +25,13 @@ class Laid {
       lengths.push_back(static_cast<std::uint8_t>(one.size()));
     }
     elf_.bytes(0x100, bytes);
-    REQUIRE(requests_.define({"$t", Json{"$instr", "$break"}}));
+    define("$t", R"(["$instr", "$break"])");
     REQUIRE(requests_.add(InstructionsRequest{Vaddr{code}, lengths}));
   }
   /// Sites at code + offset, with a template of their own or the plain one.
   Laid& sites(const std::vector<std::int64_t>& offsets, const char* body = nullptr) {
     const std::string name = body ? "$" + std::to_string(++templates_) : "$t";
-    if (body) REQUIRE(requests_.define({name, Json::parse(body)}));
+    if (body) define(name, body);
     for (const auto offset : offsets)
       REQUIRE(requests_.add(
           PatchesRequest{Vaddr{code + static_cast<std::uint64_t>(offset)}, {0}, name, {}, {}}));
@@ -45,17 +45,24 @@ class Laid {
   Laid& lay_out(bool chaining = true, std::int64_t base = 0x500000) {
     REQUIRE(requests_.settle());
     view_.emplace(ElfView::open(elf_.written()).value());
-    bodies_.emplace(*view_, requests_, 2, chaining);
+    bodies_.emplace(*view_, requests_, BodyOptions{2, chaining, retarget_});
     REQUIRE(bodies_->measure());
     bodies_->lay_out(base);
     solution_.decisions.assign(bodies_->sites().size(), {.tactic = Tactic::B2});
     return *this;
   }
-  /// The site with that index remains without a jump.
-  Laid& without_jump(std::size_t site) {
-    solution_.decisions[site].tactic = Tactic::none;
+  /// From here on templates may be entered by retargeted calls.
+  Laid& retarget() {
+    retarget_ = true;
+    return define("$t", R"(["$instr", "$break"])");
+  }
+  /// The site with that index got this tactic.
+  Laid& decide(std::size_t site, Tactic tactic) {
+    solution_.decisions[site].tactic = tactic;
     return *this;
   }
+  /// The site with that index remains without a jump.
+  Laid& without_jump(std::size_t site) { return decide(site, Tactic::none); }
   std::int64_t evict(std::uint32_t insn) {
     const auto body = bodies_->body_of(insn);
     REQUIRE(body);
@@ -81,7 +88,13 @@ class Laid {
   const Bodies& operator*() const { return *bodies_; }
 
  private:
+  Laid& define(const std::string& name, const char* body) {
+    REQUIRE(requests_.define({name, Json::parse(body), retarget_}));
+    return *this;
+  }
+
   SmallElf elf_;
+  bool retarget_ = false;
   int templates_ = 0;
   Requests requests_;
   std::optional<ElfView> view_;
@@ -245,4 +258,67 @@ TEST_CASE("what replaces an instruction in place is no body") {
   CHECK(program.bodies() == "31ff" + jump(0x500002, 0x400102) + "c3");
   CHECK(*(*program).replacement_of((*program).sites()[1]) == "\x90\x90");
   CHECK((*program).replacement_of((*program).sites()[0]) == nullptr);
+}
+
+TEST_CASE("the body of a retargeted call pushes nothing, and nobody but the call enters it") {
+  // 0 xor, 2 call the ret, 7 jz back to the call, 9 ret
+  const Instructions program = {xor_edi, {0xe8, 2, 0, 0, 0}, {0x74, 0xf9}, ret};
+  Laid retargeted(program);
+  retargeted.retarget().sites({0, 2, 7, 9}).lay_out().decide(1, Tactic::C1);
+  CHECK((*retargeted).sites()[1].retargets_call);
+  CHECK(retargeted.bodies() == "31ff" + jump(0x500002, 0x400102) +
+                                   "e906000000"
+                                   "0f84" +
+                                   jump(0x50000d, 0x400102).substr(2) + "c3");
+  CHECK_FALSE((*retargeted).emulates_call());
+
+  Laid emulated(program);
+  emulated.sites({0, 2, 7, 9}).lay_out();
+  CHECK(emulated.bodies() ==
+        "31ff"
+        "6807014000"
+        "e906000000"
+        "0f84f0ffffff"
+        "c3");
+  CHECK((*emulated).emulates_call());
+}
+
+TEST_CASE("the body of a retargeted call has its payload, and is not there without the call") {
+  Laid program({{0xe8, 0, 0, 0, 0}, ret});
+  program.retarget().sites({0, 5}, R"([80, 88, "$instr", "$break"])").lay_out();
+  program.decide(0, Tactic::C1);
+  CHECK(program.bodies() ==
+        "5058e900000000"
+        "5058c3");
+  CHECK(program.without_jump(0).bodies().empty());
+  CHECK(program.at(0x500007) == "5058c3");
+}
+
+TEST_CASE("a call is emulated where its template does not say more, or it has no room") {
+  Laid two_bytes({{0xff, 0xd0}, ret});
+  two_bytes.retarget().sites({0}).lay_out();
+  CHECK(two_bytes.bodies() ==
+        "6802014000"
+        "ffe0");
+  CHECK((*two_bytes).emulates_call());
+  Laid silent({{0xe8, 0, 0, 0, 0}, ret});
+  silent.sites({0}, R"([144, "$instr", "$break"])").retarget().lay_out();
+  CHECK(silent.bodies() ==
+        "90"
+        "6805014000" +
+            jump(0x500006, 0x400105));
+}
+
+TEST_CASE("only what is put counts as an emulated call") {
+  Laid program({{0xe8, 0, 0, 0, 0}, ret});
+  program.sites({0}, R"([80, "$instr", ".Lend"])").lay_out().decide(0, Tactic::B1);
+  program.bodies();
+  CHECK((*program).emulates_call());
+  Laid evicted({{0xe8, 0, 0, 0, 0}, ret});
+  evicted.sites({5}).lay_out();
+  evicted.bodies();
+  CHECK_FALSE((*evicted).emulates_call());
+  evicted.evict(0);
+  evicted.bodies();
+  CHECK((*evicted).emulates_call());
 }

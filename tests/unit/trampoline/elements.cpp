@@ -101,6 +101,23 @@ TEST_CASE("a displaced call is told, and nothing jumps back behind it") {
         "jmp 0x700003; ret; jmp 0x401001");
 }
 
+TEST_CASE("a retargeted call is told, and its body runs with the return address pushed") {
+  Site site({0xe8, 0x10, 0, 0, 0});  // call 0x401015
+  site.site.retarget_call = true;
+  CHECK(site.text(R"(["$instr", "$break"])") == "jmp 0x401015");
+  CHECK(site.text(R"([144, "$instr", "$break"])") == "nop; jmp 0x401015");
+  for (const char* code : {R"(["$instr", "$break"])", R"([144, "$instr", "$break"])"}) {
+    const auto shape = site.measure(code).value();
+    CHECK(shape.retargets_call);
+    CHECK_FALSE(shape.emulates_call);
+    CHECK(shape.ends_closed);
+  }
+  CHECK_FALSE(site.measure(R"([144, "$break"])").value().retargets_call);  // $instr is not there
+  Site other({0x90});
+  other.site.retarget_call = true;
+  CHECK_FALSE(other.measure(R"(["$instr", "$break"])").value().retargets_call);
+}
+
 TEST_CASE("chaining leaves out the final break, and only that one") {
   Site site({0x90});
   site.site.omit_final_break = true;
