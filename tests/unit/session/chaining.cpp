@@ -73,7 +73,8 @@ class Laid {
   std::string at(std::int64_t address) {
     PageStore store;
     REQUIRE(bodies_->put(solution_, store));
-    const auto shared = store.share(0);
+    SharedPages shared;
+    store.append_to(shared, 0);
     for (const auto& run : shared.mappings) {
       const auto lo = static_cast<std::int64_t>(run.address.value);
       if (address < lo || address >= lo + run.pages * 4096) continue;
