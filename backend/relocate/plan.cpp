@@ -271,7 +271,8 @@ class RelocationPlanner {
 
   void push_return_address() {
     planned_.retargeted_ =
-        calls_ == CallForm::retargeted && insn_.length >= Relocation::retargeted_call_size;
+        calls_ == CallForm::retargeted && insn_.length >= Relocation::least_retargeted &&
+        insn_.length <= Relocation::most_retargeted;
     if (planned_.retargeted_)
       return;
     const auto pushed = (planned_.address_ + Bytes{insn_.length}).value;

@@ -22,8 +22,8 @@ enum class Fallthrough : std::uint8_t {
 enum class CallForm : std::uint8_t {
   emulated,    ///< a push of the original return address, and a jump
   /// Only the jump: whoever comes here did so by the retargeted call at the original place, which pushed
-  /// the address. Taken for near calls of at least `Relocation::retargeted_call_size` bytes that are
-  /// direct or go through memory; all others are emulated.
+  /// the address. Taken for near calls of `Relocation::least_retargeted` to `most_retargeted` bytes that
+  /// are direct or go through memory; all others are emulated.
   retargeted,
 };
 
@@ -58,8 +58,9 @@ class Relocation {
                       std::optional<Vaddr> taken = std::nullopt) const;
 
   static constexpr unsigned max_size = 48;
-  /// `call rel32`: what must fit where the original call stood, ending where it ended.
-  static constexpr unsigned retargeted_call_size = 5;
+  /// What must fit where the original call stood, ending where it ended: a `call rel32`, behind no more
+  /// than three redundant prefixes. Compilers write no longer calls.
+  static constexpr unsigned least_retargeted = 5, most_retargeted = 8;
 
  private:
   Relocation() = default;

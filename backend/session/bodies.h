@@ -28,6 +28,11 @@
 // Its payload must not run then, so the body's room gets the displaced instruction alone, and nops.
 // Hence only bodies that have the room for that are `enterable`, and no body of a refused site is:
 // where encoding refuses one, everything is laid out again without it.
+//
+// Retargeted calls (tactic C1). Where the template allows it, the body of a call of five to eight
+// bytes is made for being called: the site becomes a `call body` that ends where the original call
+// ended, so the processor pushes the original return address, and the body ends in a jump to the
+// callee. Nobody else may enter such a body.
 
 #pragma once
 

@@ -90,7 +90,7 @@ Result<Solution> Session::State::run_solver(Bodies& bodies,
   std::vector<SolverSite> sites;
   sites.reserve(bodies.sites().size());
   for (const auto& site : bodies.sites())
-    sites.push_back({site.insn, site.address, bodies.replacement_of(site)});
+    sites.push_back({site.insn, site.address, bodies.replacement_of(site), site.retargets_call});
   const auto regions = code_regions(*input, true);
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
   SolverInput solver_input{regions, requests.instructions(), padding,

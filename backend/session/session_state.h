@@ -61,9 +61,8 @@ struct Session::State {
     return success();
   }
 
-  /// No calls are retargeted: the solver does not write them yet.
   [[nodiscard]] BodyOptions body_options() const {
-    return {.jobs = jobs, .chaining = chaining, .retarget_calls = false};
+    return {.jobs = jobs, .chaining = chaining, .retarget_calls = solver_options.allows(Tactic::C1)};
   }
   Result<void> rewrite_in_memory();
   Result<Solution> run_solver(Bodies& bodies, const std::vector<std::uint32_t>& trace);

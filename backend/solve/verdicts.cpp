@@ -35,6 +35,8 @@ std::string why_not(const Board& board, InsnIndex i, const Windows& before, Tact
         text += (k > 1 ? "; " : "") + std::to_string(k) + " prefixes: " + before.with_prefixes(k);
       return text;
     }
+    case Tactic::C1:
+      return "no call whose body wants to be called";
     case Tactic::T2:
       return "no evictable follower gave it a target";
     case Tactic::T3:
@@ -55,7 +57,7 @@ std::vector<TraceNote> tactic_verdicts(const Board& board, InsnIndex i, const Wi
   std::vector<TraceNote> notes;
   bool decided = false;
   for (const Tactic tactic :
-       {Tactic::B1, Tactic::B2, Tactic::T1, Tactic::T2, Tactic::T3, Tactic::B0}) {
+       {Tactic::C1, Tactic::B1, Tactic::B2, Tactic::T1, Tactic::T2, Tactic::T3, Tactic::B0}) {
     std::string outcome;
     if (tactic == chosen)
       outcome = "chosen";

@@ -122,8 +122,9 @@ TEST_CASE("a retargeted call through the stack finds rsp lower", "[relocate]") {
   CHECK(retargeted("ff 94 24 f8 ff ff ff").find("cannot_relocate") == 0);
 }
 
-TEST_CASE("what has no room for a retargeted call is emulated", "[relocate]") {
-  for (const auto* hex : {"ff d0", "2e 2e 2e ff d0", "ff 10", "ff 54 24 08", "ff 50 18"}) {
+TEST_CASE("what is too short or too long for a retargeted call is emulated", "[relocate]") {
+  for (const auto* hex : {"ff d0", "2e 2e 2e ff d0", "ff 10", "ff 54 24 08", "ff 50 18",
+                          "2e 2e 2e 64 ff 14 25 10 00 00 00"}) {
     CHECK(relocated(hex, Image::movable, std::nullopt, CallForm::retargeted) == relocated(hex));
     CHECK(plan(hex, Image::movable, CallForm::retargeted).emulates_call());
     CHECK_FALSE(plan(hex, Image::movable, CallForm::retargeted).retargets_call());

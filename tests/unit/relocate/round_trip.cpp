@@ -167,9 +167,9 @@ std::span<const Decoded> behind_push(std::span<const Decoded> code, Vaddr return
   return code.subspan(3);
 }
 
-/// A near call of five bytes, direct or through memory: the oracle's own words.
+/// A near call of five to eight bytes, direct or through memory: the oracle's own words.
 bool can_be_retargeted(const Decoded& d) {
-  return d.is(ZYDIS_MNEMONIC_CALL) && d.insn.length >= 5 &&
+  return d.is(ZYDIS_MNEMONIC_CALL) && d.insn.length >= 5 && d.insn.length <= 8 &&
          d.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER;
 }
 
