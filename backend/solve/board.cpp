@@ -150,6 +150,7 @@ void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bo
   const Position s = start_[i];
   const auto rel8 = static_cast<std::int64_t>(pad) - (static_cast<std::int64_t>(s) + 2);
   assert(rel8 >= -128 && rel8 <= 127);
+  assert(bytes_.locks(s) == 0);
   bytes_.write(s, 0xeb);
   bytes_.lock(s);
   if (bytes_.value(s + 1) != static_cast<std::uint8_t>(rel8)) {

@@ -15,8 +15,9 @@ namespace {
 
 class PadSearch {
  public:
-  PadSearch(Board& board, InsnIndex i, bool all_placed, bool evict)
-      : board_(board), i_(i), all_placed_(all_placed), evict_(evict) {}
+  PadSearch(Board& board, InsnIndex i, bool all_placed, bool evict,
+            std::optional<Position> spare = {})
+      : board_(board), i_(i), all_placed_(all_placed), evict_(evict), spare_(spare) {}
 
   bool place() {
     const auto body = board_.body_of(i_);
@@ -57,6 +58,7 @@ class PadSearch {
     // The site's own bytes are written first and must not be among the pad's.
     const Position s = board_.start(i_);
     if (pad < s + 2 && s < pad + 5) return false;
+    if (spare_ && pad < *spare_ + 2 && *spare_ < pad + 5) return false;
     // Below the site are sites that were not placed yet: nobody may rely on their bytes.
     if (!all_placed_ && pad < s && own_end < pad + 5) return false;
     const std::uint8_t means =
@@ -108,7 +110,7 @@ class PadSearch {
       return false;
     const Placement before = board_.placement(x);
     board_.undo(x);
-    if (PadSearch(board_, x, all_placed_, false).place_plainly()) {
+    if (PadSearch(board_, x, all_placed_, false, board_.start(i_)).place_plainly()) {
       if (try_pad(pad)) return true;
       board_.undo_short_jump(x);
     }
@@ -186,6 +188,8 @@ class PadSearch {
   Board& board_;
   InsnIndex i_;
   bool all_placed_, evict_;
+  std::optional<Position>
+      spare_;  // two bytes that somebody is about to write: no pad may rely on them
   std::int64_t body_ = 0;
   Opening opening_ = Opening::anywhere;
 };
