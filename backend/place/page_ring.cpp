@@ -15,7 +15,7 @@ struct Gathering {
   int top;
   double share;
 };
-// Measured for git and for libc.
+// Shares on both sides as counted in git; those on one side are a guess.
 constexpr Gathering both_sides[] = {{0, 0.45}, {-2, 0.34}, {-23, 0.11}, {46, 0.03}, {1, 0.03}};
 constexpr Gathering one_side[] = {{0, 0.5}, {1, 0.25}, {46, 0.2}};
 

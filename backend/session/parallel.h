@@ -1,5 +1,5 @@
-// Splits a loop over threads without changing its result: each index is visited once, and what is written
-// goes to that index's own place.
+// Splits a loop over threads without changing its result: each index is visited once, and what is
+// written goes to that index's own place.
 
 #pragma once
 

@@ -29,9 +29,9 @@ class Requests {
   /// The trampoline may be defined later.
   Result<void> add(const PatchesRequest& request);
 
-  /// Sorts and checks: instructions may not overlap, padding not meet instructions, a site must be a
-  /// known instruction and be asked for once, its trampoline defined. Idempotent.
-  /// Errors: "overlap", "unknown_instruction", "duplicate_site", "unknown_trampoline", at the address.
+  /// Sorts and checks: instructions may not overlap, padding not meet instructions, a site must be
+  /// a known instruction and be asked for once, its trampoline defined. Idempotent. Errors:
+  /// "overlap", "unknown_instruction", "duplicate_site", "unknown_trampoline", at the address.
   Result<void> settle();
 
   // Valid after settle(), ascending by address.

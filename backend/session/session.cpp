@@ -59,10 +59,11 @@ Result<void> Session::State::rewrite_in_memory() {
 
   // 2. Lay out: every body gets its address and is written there.
   plan.bodies->lay_out(next_reserved);
+  PUNSTER_TRY(plan.space, space_for_stubs(*plan.bodies));
   // From here on every body of a site is final, and what cannot be relocated is no site any more.
 
   // 3. Solve: every site gets its shape, its prefixes and its target.
-  PUNSTER_TRY(plan.solution, run_solver(*plan.bodies, {}));
+  PUNSTER_TRY(plan.solution, run_solver(plan, {}));
   statistics.seconds_solve = lap();
   // From here on no code byte changes and every stub has its address.
 
@@ -84,17 +85,16 @@ Result<void> Session::State::rewrite_in_memory() {
   return success();
 }
 
-Result<Solution> Session::State::run_solver(Bodies& bodies,
+Result<Solution> Session::State::run_solver(const Planned& plan,
                                             const std::vector<std::uint32_t>& trace) {
-  PUNSTER_TRY(auto space, space_for_stubs(bodies));
+  Bodies& bodies = *plan.bodies;
   std::vector<SolverSite> sites;
   sites.reserve(bodies.sites().size());
   for (const auto& site : bodies.sites())
     sites.push_back({site.insn, site.address, bodies.replacement_of(site), site.retargets_call});
   const auto regions = code_regions(*input, true);
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
-  SolverInput solver_input{regions, requests.instructions(), padding,
-                           sites,   std::move(space),        &bodies};
+  SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
   SolverOptions options = solver_options;
   options.cancelled = &cancelled;
   options.trace = trace;
@@ -105,7 +105,7 @@ Result<Solution> Session::State::run_solver(Bodies& bodies,
 Result<void> Session::State::fill_pages(Planned& plan) {
   const auto start = std::chrono::steady_clock::now();
   PageStore store;
-  PageRing ring(ring_pages(*plan.bodies));
+  PageRing ring(plan.space.ring_pages);
   say("place", 0, plan.bodies->sites().size());
   PUNSTER_TRY(plan.bodies->put(plan.solution, store));
   for (const auto& stub : plan.solution.stubs) {
@@ -130,7 +130,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   store.append_to(shared, body_join_distance, taken);
   taken.emplace_back(first_body_address(*room), plan.bodies->site_room().hi);
   taken.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
-  ring.append_to(shared, arena_join_distance(ring_pages(*plan.bodies)), taken);
+  ring.append_to(shared, arena_join_distance(plan.space.ring_pages), taken);
   const auto regions = code_regions(*input, true);
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],

@@ -66,7 +66,7 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
     if (const auto insn = state_->requests.find(address)) trace.push_back(*insn);
   // Solving again with a trace gives the same decisions: the solver is deterministic. Bodies of
   // evicted instructions keep the addresses that the first run gave them.
-  PUNSTER_TRY(const auto traced, state_->run_solver(*plan.bodies, trace));
+  PUNSTER_TRY(const auto traced, state_->run_solver(plan, trace));
   ExplainReply reply;
   for (const auto address : request.addresses) {
     Explanation e;

@@ -11,8 +11,8 @@
 
 namespace punster {
 
-/// Virtual memory areas that one rewritten file may add. Linux allows a process 65,530; the program, its
-/// libraries, its threads and other rewritten objects need the rest.
+/// Virtual memory areas that one rewritten file may add. Linux allows a process 65,530; the
+/// program, its libraries, its threads and other rewritten objects need the rest.
 inline constexpr std::uint64_t default_mapping_budget = 20000;
 
 struct Session::State {
@@ -39,6 +39,7 @@ struct Session::State {
   // The last plan; empty when something changed since.
   struct Planned {
     std::unique_ptr<Bodies> bodies;
+    AddressSpace space;  // where stubs may stand
     Solution solution;
     EmitPlan emit_plan;
     std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
@@ -62,12 +63,13 @@ struct Session::State {
   }
 
   [[nodiscard]] BodyOptions body_options() const {
-    return {.jobs = jobs, .chaining = chaining, .retarget_calls = solver_options.allows(Tactic::C1)};
+    return {
+        .jobs = jobs, .chaining = chaining, .retarget_calls = solver_options.allows(Tactic::C1)};
   }
   Result<void> rewrite_in_memory();
-  Result<Solution> run_solver(Bodies& bodies, const std::vector<std::uint32_t>& trace);
+  Result<Solution> run_solver(const Planned& plan, const std::vector<std::uint32_t>& trace);
   Result<AddressSpace> space_for_stubs(const Bodies& bodies) const;
-  /// File pages that stubs share.
+  /// File pages that stubs share. Precondition: space_for_stubs() found room.
   [[nodiscard]] std::uint32_t ring_pages(const Bodies& bodies) const;
   Result<void> fill_pages(Planned& plan);
   void count(const Planned& plan);

@@ -64,6 +64,8 @@ class Board {
   [[nodiscard]] bool is_call(InsnIndex i) const {
     return is_site(i) && input_.sites[site_of_[i]].retarget_call;
   }
+  /// The prefixes of a call, which put its E8 where it ends with the original.
+  [[nodiscard]] unsigned call_prefixes(InsnIndex i) const { return length(i) - 5; }
   /// The opcode of a jump, or call, in i's place.
   [[nodiscard]] std::uint8_t opcode(InsnIndex i) const { return is_call(i) ? 0xe8 : 0xe9; }
   /// Where the displaced instruction's body stands: the site's, or that of an evicted one.

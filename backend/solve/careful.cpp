@@ -39,9 +39,8 @@ class CarefulJump {
     end_ = window->end;
     own_ = window->free_bytes;
     if (own_ == 0) return false;
-    high_ = own_ == 4 ? 0 : static_cast<std::uint32_t>(window->high);
     borrowers_ = plan_.borrowers(i_, k_);
-    return choose(0, high_);
+    return choose(0, own_ == 4 ? 0 : static_cast<std::uint32_t>(window->high));
   }
 
  private:
@@ -112,7 +111,6 @@ class CarefulJump {
   unsigned checks_;
   std::int64_t body_ = 0, end_ = 0;
   int own_ = 0;
-  std::uint32_t high_ = 0;
   Borrowers borrowers_;
 };
 

@@ -125,7 +125,7 @@ class PadSearch {
     const bool rex = prefix >= 0x40 && prefix <= 0x4f;
     const unsigned most = rex ? 1 : std::min(board_.length(f) - 1, 3u);
     for (unsigned k = 1; k <= most; ++k) {
-      if (board_.is_call(f) && k + 5 != board_.length(f)) continue;
+      if (board_.is_call(f) && k != board_.call_prefixes(f)) continue;
       const auto window = board_.window(f, k);
       if (!window) continue;
       const auto commit = [&](std::int64_t target, bool stub) {

@@ -39,9 +39,8 @@ class OneJump {
     if (window.contains(*body_) && demand.accepts(window.rel(*body_)) &&
         try_commit({i_, static_cast<std::uint8_t>(k), false, *body_}))
       return true;
-    int limit = search_.limit;
     return board_.pages().search(
-        window, demand, opening_for(window), limit, [&](std::int64_t target) {
+        window, demand, opening_for(window), search_.limit, [&](std::int64_t target) {
           return try_commit({i_, static_cast<std::uint8_t>(k), true, target});
         });
   }

@@ -25,6 +25,7 @@
 #include "backend/solve/shape_plan.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace punster {
 namespace {
@@ -57,10 +58,9 @@ void ShapePlan::plan_chain() {
     reach_states(i, states_.size());
     ends_.push_back(static_cast<std::uint32_t>(states_.size()));
   }
-  for (const auto& state : states_of(first_)) const_cast<State&>(state).cost = 0;
+  for (auto& state : states_of(first_)) state.cost = 0;
   for (InsnIndex i = first_; i < last_; ++i)
-    for (const auto& each : states_of(i + 1)) {
-      auto& state = const_cast<State&>(each);
+    for (auto& state : states_of(i + 1)) {
       state.cost = impossible;
       for_shapes(i, state.kinds, [&](Planned shape, std::uint32_t cost, Kinds kinds) {
         const std::uint32_t total = cost + cost_below(i, kinds);
@@ -84,10 +84,28 @@ void ShapePlan::reach_states(InsnIndex i, std::size_t end) {
     for_shapes(i, states_[s].kinds, [&](Planned, std::uint32_t, Kinds kinds) { add_state(kinds); });
 }
 
-std::span<const ShapePlan::State> ShapePlan::states_of(InsnIndex i) const {
+std::span<ShapePlan::State> ShapePlan::states_of(InsnIndex i) {
   const std::size_t n = last_ - i;
   const std::uint32_t begin = n == 0 ? 0 : ends_[n - 1];
   return {states_.data() + begin, ends_[n] - begin};
+}
+
+std::span<const ShapePlan::State> ShapePlan::states_of(InsnIndex i) const {
+  return const_cast<ShapePlan&>(*this).states_of(i);
+}
+
+template <typename F>
+void ShapePlan::for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pending, F&& f) const {
+  assert(prefixes <= prefixes_of(Planned::jump3));
+  const Position s = board_.start(i);
+  Kinds kinds = kinds_of(i, static_cast<Planned>(prefixes), with_gap(i, now_behind(i)));
+  for (InsnIndex p = i; p-- > first_;) {
+    if (board_.start(p) + board_.length(p) + 3 < s) break;
+    if (board_.placement(p).shape != Shape::untouched) break;
+    const Planned shape = p >= pending ? likely_jump(p, kinds) : likely(p, kinds);
+    kinds = kinds_of(p, shape, with_gap(p, kinds));
+    f(p, shape);
+  }
 }
 
 template <typename F>
@@ -100,7 +118,7 @@ void ShapePlan::for_shapes(InsnIndex i, Kinds next, F&& f) const {
   const unsigned length = board_.length(i);
   const unsigned most = options_.allows(Tactic::T1) ? std::min(length - 1, 3u) : 0;
   if (board_.is_call(i)) {
-    const auto shape = static_cast<Planned>(length - 5);
+    const auto shape = static_cast<Planned>(board_.call_prefixes(i));
     f(shape, 0, kinds_of(i, shape, behind));
     return;
   }
@@ -165,14 +183,8 @@ Demand ShapePlan::demand(InsnIndex i, unsigned prefixes, Insistence insistence,
     demand.byte[3] = &near;
     demand.top_is_free = true;
   }
-  if (prefixes >= static_cast<unsigned>(Planned::short_jump)) return demand;
-  Kinds kinds = kinds_of(i, static_cast<Planned>(prefixes), with_gap(i, now_behind(i)));
-  for (InsnIndex p = i; p-- > first_;) {
-    if (static_cast<std::int64_t>(board_.start(p) + board_.length(p)) + 3 < s) break;
-    if (board_.placement(p).shape != Shape::untouched) break;
-    const Planned shape = p >= pending ? likely_jump(p, kinds) : likely(p, kinds);
-    kinds = kinds_of(p, shape, with_gap(p, kinds));
-    if (!is_jump(shape) || (!board_.is_site(p) && p < pending)) continue;
+  for_jumps_before(i, prefixes, pending, [&](InsnIndex p, Planned shape) {
+    if (!is_jump(shape) || (!board_.is_site(p) && p < pending)) return;
     const std::int64_t top =
         static_cast<std::int64_t>(board_.start(p)) + prefixes_of(shape) + 4 - s;
     const std::int64_t end = std::min(rel + 4, l);
@@ -180,7 +192,7 @@ Demand ShapePlan::demand(InsnIndex i, unsigned prefixes, Insistence insistence,
     if (top == rel + 3) demand.top_is_free = false;
     if (top - 1 >= rel && top - 1 < end && !demand.byte[top - 1 - rel])
       demand.byte[top - 1 - rel] = board_.middles(insistence);
-  }
+  });
   return demand;
 }
 
@@ -202,15 +214,11 @@ Borrowers ShapePlan::borrowers(InsnIndex i, unsigned prefixes) const {
     return unknown;
   };
   Borrowers found;
-  Kinds kinds = kinds_of(i, static_cast<Planned>(prefixes), with_gap(i, now_behind(i)));
-  for (InsnIndex p = i; p-- > first_ && i - p <= 4;) {
-    if (board_.start(p) + board_.length(p) + 3 < s || board_.placement(p).shape != Shape::untouched)
-      break;
-    const Planned shape = shapes[i - p - 1] = likely(p, kinds);
-    kinds = kinds_of(p, shape, with_gap(p, kinds));
-    if (!is_jump(shape) || !board_.is_site(p)) continue;
+  for_jumps_before(i, prefixes, no_insn, [&](InsnIndex p, Planned shape) {
+    shapes[i - p - 1] = shape;
+    if (!is_jump(shape) || !board_.is_site(p)) return;
     const Position first = board_.start(p) + prefixes_of(shape) + 1;
-    if (first + 3 < rel || first + 3 >= rel + 4) continue;
+    if (first + 3 < rel || first + 3 >= rel + 4) return;
     Borrower site;
     site.end = board_.bytes().address(board_.start(p)) + prefixes_of(shape) + 5;
     site.free_bytes =
@@ -221,7 +229,7 @@ Borrowers ShapePlan::borrowers(InsnIndex i, unsigned prefixes) const {
       known &= site.source[b] != unknown;
     }
     if (known) found.sites[found.count++] = site;
-  }
+  });
   return found;
 }
 

@@ -86,7 +86,12 @@ class ShapePlan {
   void plan_chain();
   void reach_states(InsnIndex i, std::size_t end);
   void add_state(Kinds kinds);
+  [[nodiscard]] std::span<State> states_of(InsnIndex i);
   [[nodiscard]] std::span<const State> states_of(InsnIndex i) const;
+  /// Calls f(p, its likely shape) for the instructions before i, nearest first, that are not placed
+  /// yet and whose jump may borrow from i when i has `prefixes` (at most four of them).
+  template <typename F>
+  void for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pending, F&& f) const;
   /// Calls f(shape, cost, kinds from i on) for each shape that is possible with `next` behind i.
   template <typename F>
   void for_shapes(InsnIndex i, Kinds next, F&& f) const;

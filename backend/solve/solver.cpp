@@ -93,34 +93,35 @@ class Solver {
     if (try_unconstrained(i)) return;
     plan_.reach(i);
     const auto ranking = plan_.rank(i);
-    const bool far = board_.pages().far_opened() < input_.space.far_pages;
     if (try_ranked(i, ranking, 0, ShapePlan::tolerable) ||
         try_carefully(i, ranking, Opening::adjoining) || try_joint(i, true) ||
-        (far && try_carefully(i, ranking, Opening::anywhere)) ||
+        (may_go_far(input_.space.far_pages) && try_carefully(i, ranking, Opening::anywhere)) ||
         try_ranked(i, ranking, ShapePlan::tolerable, UINT32_MAX) || try_joint(i, false) ||
         try_any_top(i, ranking))
       return;
     const std::uint64_t share =
         input_.space.far_pages * done / input_.sites.size() + input_.space.far_pages / 64;
-    const bool may_go_far = board_.pages().far_opened() < share;
-    if (may_go_far && try_far(i, ranking)) return;
+    if (may_go_far(share) && try_far(i, ranking)) return;
     if (try_eviction(i)) return;
-    if (board_.pages().far_opened() < input_.space.far_pages && try_far(i, ranking)) return;
+    if (may_go_far(input_.space.far_pages) && try_far(i, ranking)) return;
     if (try_anything(i)) return;
     if (board_.is_call(i)) return call_anyhow(i);
     if (try_pad(i, true)) return;
-
     if (options_.traps && options_.allows(Tactic::B0)) {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
     }
   }
 
+  [[nodiscard]] bool may_go_far(std::uint64_t pages) const {
+    return board_.pages().far_opened() < pages;
+  }
+
   /// Long instructions behind long ones: nobody borrows, nothing has to be planned.
   bool try_unconstrained(InsnIndex i) {
     const bool lent = i > 0 && board_.adjoins_next(i - 1) && board_.length(i - 1) < 5;
     if (board_.length(i) < 5 || lent || !puns_allowed(i)) return false;
-    const unsigned prefixes = board_.is_call(i) ? board_.length(i) - 5 : 0;
+    const unsigned prefixes = board_.is_call(i) ? board_.call_prefixes(i) : 0;
     const auto window = board_.window(i, prefixes);
     const auto body = board_.body_of(i);
     if (!window || window->free_bytes < 4 || !body || !window->contains(*body)) return false;
@@ -131,8 +132,8 @@ class Solver {
   /// All four bytes of its displacement are its own, so a call fits whatever the sites before it
   /// would like.
   void call_anyhow(InsnIndex i) {
-    const unsigned prefixes = board_.length(i) - 5;
-    board_.commit({i, static_cast<std::uint8_t>(prefixes), false, *board_.body_of(i)});
+    const auto prefixes = static_cast<std::uint8_t>(board_.call_prefixes(i));
+    board_.commit({i, prefixes, false, *board_.body_of(i)});
     note(i, "C1", true);
   }
 
