@@ -58,6 +58,18 @@ class PageSet {
     }
     return none;
   }
+  /// The first number behind `page` that is no member. Precondition: `page` is one. A step takes 64
+  /// members.
+  [[nodiscard]] std::int64_t end_of_run(std::int64_t page) const {
+    std::int64_t at = page - lo_;
+    const auto& words = levels_[0];
+    while (static_cast<std::size_t>(at >> 6) < words.size()) {
+      const int ones = std::countr_one(words[at >> 6] >> (at & 63));
+      at += ones;
+      if (ones == 0 || (at & 63) != 0) break;
+    }
+    return lo_ + at;
+  }
   static constexpr std::int64_t none = INT64_MAX;
 
  private:

@@ -36,6 +36,11 @@ constexpr std::uint32_t cost_prefix = 1, cost_far = 3, cost_odd = 6, cost_tight 
                         cost_trap = 240, cost_unforeseen = 30;
 constexpr std::uint32_t impossible = UINT32_MAX;
 
+constexpr std::array<std::uint32_t, 4> by_kind(std::uint32_t wrong, std::uint32_t prefix,
+                                               std::uint32_t free_byte, std::uint32_t fixed) {
+  return {wrong, prefix, free_byte, fixed};
+}
+
 }  // namespace
 
 void ShapePlan::reach(InsnIndex i) {
@@ -59,17 +64,21 @@ void ShapePlan::plan_chain() {
     ends_.push_back(static_cast<std::uint32_t>(states_.size()));
   }
   for (auto& state : states_of(first_)) state.cost = 0;
-  for (InsnIndex i = first_; i < last_; ++i)
+  for (InsnIndex i = first_; i < last_; ++i) {
+    // Whatever shapes lead to from the states of i + 1 was collected as a state of i.
+    for (const auto& state : states_of(i)) cost_now_[state.kinds] = state.cost;
+    const Shapes shapes = shapes_of(i);
     for (auto& state : states_of(i + 1)) {
       state.cost = impossible;
-      for_shapes(i, state.kinds, [&](Planned shape, std::uint32_t cost, Kinds kinds) {
-        const std::uint32_t total = cost + cost_below(i, kinds);
+      shapes.visit(state.kinds, [&](Planned shape, std::uint32_t cost, Kinds kinds) {
+        const std::uint32_t total = cost + cost_now_[kinds];
         if (total < state.cost) {
           state.cost = total;
           state.before = shape;
         }
       });
     }
+  }
 }
 
 void ShapePlan::add_state(Kinds kinds) {
@@ -80,8 +89,9 @@ void ShapePlan::add_state(Kinds kinds) {
 
 void ShapePlan::reach_states(InsnIndex i, std::size_t end) {
   const std::size_t begin = ends_.size() >= 2 ? ends_[ends_.size() - 2] : 0;
+  const Shapes shapes = shapes_of(i);
   for (std::size_t s = begin; s < end; ++s)
-    for_shapes(i, states_[s].kinds, [&](Planned, std::uint32_t, Kinds kinds) { add_state(kinds); });
+    shapes.visit(states_[s].kinds, [&](Planned, std::uint32_t, Kinds kinds) { add_state(kinds); });
 }
 
 std::span<ShapePlan::State> ShapePlan::states_of(InsnIndex i) {
@@ -108,28 +118,57 @@ void ShapePlan::for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pendi
   }
 }
 
-template <typename F>
-void ShapePlan::for_shapes(InsnIndex i, Kinds next, F&& f) const {
-  const Kinds behind = with_gap(i, next);
+ShapePlan::Shapes ShapePlan::shapes_of(InsnIndex i) const {
+  const unsigned length = board_.length(i), gap = gap_behind(i);
+  Shapes shapes;
+  shapes.gap_shift = 2 * gap;
+  for (unsigned d = 0; d < gap; ++d) shapes.gap |= free_byte << (2 * d);
+  shapes.shift = 2 * std::min(length, 4u);
   const bool site = board_.is_site(i), replaced = board_.placement(i).shape == Shape::replaced;
-  if (!site || replaced) f(Planned::untouched, 0, kinds_of(i, Planned::untouched, behind));
-  if (replaced || (!site && !options_.allows(Tactic::T2))) return;
-  const std::uint32_t extra = site ? 0 : cost_evict;
-  const unsigned length = board_.length(i);
-  const unsigned most = options_.allows(Tactic::T1) ? std::min(length - 1, 3u) : 0;
+  auto add = [&](Planned shape, unsigned watched, std::array<std::uint32_t, 4> cost) {
+    shapes.list[shapes.count++] = {shape, own_kinds(i, shape),
+                                   static_cast<std::uint8_t>(2 * watched), cost};
+  };
+  auto add_always = [&](Planned shape, std::uint32_t cost) {
+    add(shape, 0, {cost, cost, cost, cost});
+  };
+  if (!site || replaced) add_always(Planned::untouched, 0);
+  if (replaced || (!site && !options_.allows(Tactic::T2))) return shapes;
   if (board_.is_call(i)) {
-    const auto shape = static_cast<Planned>(board_.call_prefixes(i));
-    f(shape, 0, kinds_of(i, shape, behind));
-    return;
+    add_always(static_cast<Planned>(board_.call_prefixes(i)), 0);
+    return shapes;
   }
-  for (unsigned k = 0; k <= most; ++k)
-    if (const auto cost = jump_cost(length, k, behind); cost != impossible)
-      f(static_cast<Planned>(k), extra + cost, kinds_of(i, static_cast<Planned>(k), behind));
-  if (!site) return;
-  if (options_.allows(Tactic::T3))
-    f(Planned::short_jump, short_jump_cost(length, behind),
-      kinds_of(i, Planned::short_jump, behind));
-  f(Planned::trap, cost_trap, kinds_of(i, Planned::trap, behind));
+  const unsigned most = options_.allows(Tactic::T1) ? std::min(length - 1, 3u) : 0;
+  for (unsigned k = 0; k <= most; ++k) {
+    std::uint32_t cost = (site ? 0 : cost_evict) + k * cost_prefix;
+    const auto jump = static_cast<Planned>(k);
+    if (k + 5 <= length) {
+      add_always(jump, cost);
+      continue;
+    }
+    if (length - k == 1) cost += cost_tight;
+    add(jump, k + 4 - length, by_kind(impossible, cost + cost_far, cost, cost + cost_odd));
+  }
+  if (!site) return shapes;
+  if (options_.allows(Tactic::T3)) {
+    if (length >= 2)
+      add_always(Planned::short_jump, cost_pad);
+    else
+      add(Planned::short_jump, 0,
+          by_kind(cost_lucky_pad, cost_tight_pad, cost_pad, cost_lucky_pad));
+  }
+  add_always(Planned::trap, cost_trap);
+  return shapes;
+}
+
+template <typename F>
+void ShapePlan::Shapes::visit(Kinds next, F&& f) const {
+  const unsigned behind = (static_cast<unsigned>(next) << gap_shift | gap) & 0xff;
+  for (int n = 0; n < count; ++n) {
+    const OneShape& one = list[n];
+    const std::uint32_t cost = one.cost[behind >> one.watched & 3];
+    if (cost != impossible) f(one.shape, cost, static_cast<Kinds>(one.own | behind << shift));
+  }
 }
 
 std::uint32_t ShapePlan::cost_below(InsnIndex i, Kinds kinds) const {
@@ -142,7 +181,7 @@ Planned ShapePlan::likely(InsnIndex i, Kinds next) const {
   for (const auto& state : states_of(i + 1))
     if (state.kinds == next) return state.before;
   Choice best{Planned::trap, impossible};
-  for_shapes(i, next, [&](Planned shape, std::uint32_t cost, Kinds kinds) {
+  shapes_of(i).visit(next, [&](Planned shape, std::uint32_t cost, Kinds kinds) {
     if (const auto total = cost + cost_below(i, kinds); total < best.cost) best = {shape, total};
   });
   return best.shape;
@@ -150,7 +189,7 @@ Planned ShapePlan::likely(InsnIndex i, Kinds next) const {
 
 Planned ShapePlan::likely_jump(InsnIndex i, Kinds next) const {
   Choice best{Planned::trap, impossible};
-  for_shapes(i, next, [&](Planned shape, std::uint32_t cost, Kinds) {
+  shapes_of(i).visit(next, [&](Planned shape, std::uint32_t cost, Kinds) {
     if (is_jump(shape) && cost < best.cost) best = {shape, cost};
   });
   return best.shape;
@@ -158,7 +197,7 @@ Planned ShapePlan::likely_jump(InsnIndex i, Kinds next) const {
 
 ShapePlan::Ranking ShapePlan::rank(InsnIndex i) const {
   Ranking ranking;
-  for_shapes(i, now_behind(i), [&](Planned shape, std::uint32_t cost, Kinds kinds) {
+  shapes_of(i).visit(now_behind(i), [&](Planned shape, std::uint32_t cost, Kinds kinds) {
     if (shape == Planned::trap || shape == Planned::untouched) return;
     int at = ranking.count++;
     const Choice choice{shape, cost + cost_below(i, kinds)};
@@ -290,39 +329,15 @@ ShapePlan::Kinds ShapePlan::with_gap(InsnIndex i, Kinds next) const {
   return static_cast<Kinds>(kinds);
 }
 
-std::uint32_t ShapePlan::jump_cost(unsigned length, unsigned k, Kinds behind) const {
-  std::uint32_t cost = k * cost_prefix;
-  if (k + 5 <= length) return cost;
-  if (length - k == 1) cost += cost_tight;
-  switch (kind_at(behind, k + 4 - length)) {
-    case wrong:
-      return impossible;
-    case prefix:
-      return cost + cost_far;
-    case fixed:
-      return cost + cost_odd;
-    case free_byte:
-      return cost;
-  }
-  return impossible;
-}
-
-std::uint32_t ShapePlan::short_jump_cost(unsigned length, Kinds behind) const {
-  if (length >= 2) return cost_pad;
-  switch (kind_at(behind, 0)) {
-    case prefix:
-      return cost_tight_pad;
-    case free_byte:
-      return cost_pad;
-    default:
-      return cost_lucky_pad;
-  }
-}
-
 ShapePlan::Kinds ShapePlan::kinds_of(InsnIndex i, Planned shape, Kinds behind) const {
-  const unsigned length = board_.length(i);
-  unsigned kinds = length >= 4 ? 0 : static_cast<unsigned>(behind) << (2 * length);
-  for (unsigned d = 0; d < std::min(length, 4u); ++d) kinds |= kind_within(i, shape, d) << (2 * d);
+  const unsigned shift = 2 * std::min(board_.length(i), 4u);
+  return static_cast<Kinds>(own_kinds(i, shape) | static_cast<unsigned>(behind) << shift);
+}
+
+ShapePlan::Kinds ShapePlan::own_kinds(InsnIndex i, Planned shape) const {
+  unsigned kinds = 0;
+  for (unsigned d = 0; d < std::min(board_.length(i), 4u); ++d)
+    kinds |= kind_within(i, shape, d) << (2 * d);
   return static_cast<Kinds>(kinds);
 }
 

@@ -79,9 +79,23 @@ class ShapePlan {
     Kinds kinds;
     Planned before;  // the best shape of the instruction before it
   };
-  static Kind kind_at(Kinds kinds, unsigned distance) {
-    return static_cast<Kind>(kinds >> (2 * distance) & 3);
-  }
+  /// A shape that an instruction may have, as far as that does not depend on what stands behind it.
+  struct OneShape {
+    Planned shape;
+    Kinds own;                          // of the instruction's own bytes then
+    std::uint8_t watched;               // two bits from here on tell the kind that decides the cost
+    std::array<std::uint32_t, 4> cost;  // by that kind
+  };
+  struct Shapes {
+    std::array<OneShape, planned_count> list;
+    int count = 0;
+    unsigned gap_shift = 0, gap = 0;  // padding behind the instruction
+    unsigned shift = 0;               // where the kinds of what is behind begin
+    /// Calls f(shape, cost, kinds from the instruction on) for each shape that is possible when
+    /// `next` are the kinds from the next instruction on.
+    template <typename F>
+    void visit(Kinds next, F&& f) const;
+  };
 
   void plan_chain();
   void reach_states(InsnIndex i, std::size_t end);
@@ -92,9 +106,7 @@ class ShapePlan {
   /// yet and whose jump may borrow from i when i has `prefixes` (at most four of them).
   template <typename F>
   void for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pending, F&& f) const;
-  /// Calls f(shape, cost, kinds from i on) for each shape that is possible with `next` behind i.
-  template <typename F>
-  void for_shapes(InsnIndex i, Kinds next, F&& f) const;
+  [[nodiscard]] Shapes shapes_of(InsnIndex i) const;
   [[nodiscard]] std::uint32_t cost_below(InsnIndex i, Kinds kinds) const;
   [[nodiscard]] Planned likely(InsnIndex i, Kinds next) const;
   /// The cheapest jump at i, whatever it costs the instructions before; trap when there is none.
@@ -106,16 +118,15 @@ class ShapePlan {
   [[nodiscard]] Kinds with_gap(InsnIndex i, Kinds next) const;
   [[nodiscard]] unsigned gap_behind(InsnIndex i) const;
   [[nodiscard]] Kinds kinds_of(InsnIndex i, Planned shape, Kinds behind) const;
+  [[nodiscard]] Kinds own_kinds(InsnIndex i, Planned shape) const;
   [[nodiscard]] Kind kind_within(InsnIndex i, Planned shape, unsigned d) const;
-  [[nodiscard]] std::uint32_t jump_cost(unsigned length, unsigned k, Kinds behind) const;
-  [[nodiscard]] std::uint32_t short_jump_cost(unsigned length, Kinds behind) const;
 
   const Board& board_;
   const SolverOptions& options_;
   InsnIndex first_ = no_insn, last_ = no_insn;  // the chain: [first_, last_)
   std::vector<State> states_;                   // of last_ (what stands behind), last_ - 1, ...
   std::vector<std::uint32_t> ends_;             // where the states of last_, last_ - 1, ... end
-  std::array<std::uint32_t, 256> seen_{};
+  std::array<std::uint32_t, 256> seen_{}, cost_now_{};
   std::uint32_t stamp_ = 0;
 };
 

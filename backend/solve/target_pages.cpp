@@ -26,7 +26,7 @@ TargetPages::TargetPages(const AddressSpace& space)
       legal_(first_, count_),
       open_(first_, count_),
       roomy_(first_, count_),
-      ring_size_(space.ring_pages),
+      ring_inverse_(UINT64_MAX / space.ring_pages + 1),
       ring_(space.ring_pages),
       settled_(static_cast<std::size_t>(count_)) {
   for (const auto& range : free_)
@@ -147,11 +147,10 @@ std::optional<std::int64_t> TargetPages::page_to_open(const Window& window, Open
   };
   // The lowest run of open pages in the window grows: downwards, because sites come from high to
   // low addresses and their windows with them; else upwards.
-  if (std::int64_t page = open_.next(first - join_); page <= last + join_) {
+  if (const std::int64_t page = open_.next(first - join_); page <= last + join_) {
     const std::int64_t below = page > last ? last : page - 1;
     if (usable(below)) return below;
-    while (open_.has(page + 1)) ++page;
-    const std::int64_t above = std::max(page + 1, first);
+    const std::int64_t above = std::max(open_.end_of_run(page), first);
     if (above <= page + join_ && usable(above)) return above;
   }
   if (opening != Opening::anywhere) return std::nullopt;

@@ -112,12 +112,15 @@ class TargetPages {
   void set_bits(std::int64_t target, bool used);
   void settle(std::int64_t page);
   void leave(std::int64_t page);
-  [[nodiscard]] Page& ring(std::int64_t page) {
-    return ring_[static_cast<std::uint32_t>(page - first_) % ring_size_];
+  /// (page - first_) % ring size, without a division: Lemire, Kaser, Kurz, "Faster remainder by
+  /// direct computation", 2019.
+  [[nodiscard]] std::uint32_t ring_index(std::int64_t page) const {
+    const std::uint64_t fraction = ring_inverse_ * static_cast<std::uint32_t>(page - first_);
+    return static_cast<std::uint32_t>((static_cast<unsigned __int128>(fraction) * ring_.size()) >>
+                                      64);
   }
-  [[nodiscard]] const Page& ring(std::int64_t page) const {
-    return ring_[static_cast<std::uint32_t>(page - first_) % ring_size_];
-  }
+  [[nodiscard]] Page& ring(std::int64_t page) { return ring_[ring_index(page)]; }
+  [[nodiscard]] const Page& ring(std::int64_t page) const { return ring_[ring_index(page)]; }
   /// False when no page of the window is open, nor may be opened.
   [[nodiscard]] bool may_hold(const Window& window, Opening opening) const;
   template <typename Accept>
@@ -146,7 +149,7 @@ class TargetPages {
   std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
   PageSet legal_, open_;
   mutable PageSet roomy_;  // open pages, without those found full
-  std::uint32_t ring_size_;
+  std::uint64_t ring_inverse_;  // 2^64 over the ring's size, rounded up
   std::vector<Page> ring_;
   std::vector<std::uint16_t> settled_;  // stubs that touch a page, by page number
   std::uint64_t far_opened_ = 0;

@@ -139,7 +139,7 @@ TEST_CASE("pages: virtual pages of one ring page do not overlap") {
 TEST_CASE("pages: a search obeys its demand, in the order of its preference") {
   TargetPages pages(space);
   ByteChoice wanted;
-  for (const std::uint8_t value : {0x77, 0x05, 0xf3}) wanted.add(value);
+  for (const int value : {0x77, 0x05, 0xf3}) wanted.add(static_cast<std::uint8_t>(value));
   const Window window{base, 0, 2};
   for (const unsigned byte : {0u, 1u}) {
     Demand demand;
