@@ -67,7 +67,7 @@ void ShapePlan::plan_chain() {
   for (InsnIndex i = first_; i < last_; ++i) {
     // Whatever shapes lead to from the states of i + 1 was collected as a state of i.
     for (const auto& state : states_of(i)) cost_now_[state.kinds] = state.cost;
-    const Shapes shapes = shapes_of(i);
+    const Shapes& shapes = shapes_of(i);
     for (auto& state : states_of(i + 1)) {
       state.cost = impossible;
       shapes.visit(state.kinds, [&](Planned shape, std::uint32_t cost, Kinds kinds) {
@@ -89,7 +89,7 @@ void ShapePlan::add_state(Kinds kinds) {
 
 void ShapePlan::reach_states(InsnIndex i, std::size_t end) {
   const std::size_t begin = ends_.size() >= 2 ? ends_[ends_.size() - 2] : 0;
-  const Shapes shapes = shapes_of(i);
+  const Shapes& shapes = shapes_of(i);
   for (std::size_t s = begin; s < end; ++s)
     shapes.visit(states_[s].kinds, [&](Planned, std::uint32_t, Kinds kinds) { add_state(kinds); });
 }
@@ -118,9 +118,16 @@ void ShapePlan::for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pendi
   }
 }
 
-ShapePlan::Shapes ShapePlan::shapes_of(InsnIndex i) const {
+const ShapePlan::Shapes& ShapePlan::shapes_of(InsnIndex i) const {
+  Shapes& shapes = recent_shapes_[i % recent_shapes_.size()];
+  if (shapes.insn != i) shapes = work_out_shapes(i);
+  return shapes;
+}
+
+ShapePlan::Shapes ShapePlan::work_out_shapes(InsnIndex i) const {
   const unsigned length = board_.length(i), gap = gap_behind(i);
   Shapes shapes;
+  shapes.insn = i;
   shapes.gap_shift = 2 * gap;
   for (unsigned d = 0; d < gap; ++d) shapes.gap |= free_byte << (2 * d);
   shapes.shift = 2 * std::min(length, 4u);
@@ -169,6 +176,17 @@ void ShapePlan::Shapes::visit(Kinds next, F&& f) const {
     const std::uint32_t cost = one.cost[behind >> one.watched & 3];
     if (cost != impossible) f(one.shape, cost, static_cast<Kinds>(one.own | behind << shift));
   }
+}
+
+ShapePlan::KindsSet ShapePlan::kinds_for_jump(InsnIndex i, const KindsSet* allowed) const {
+  KindsSet set;
+  const Shapes& shapes = shapes_of(i);
+  for (unsigned next = 0; next < set.size(); ++next)
+    shapes.visit(static_cast<Kinds>(next), [&](Planned shape, std::uint32_t, Kinds kinds) {
+      if ((is_jump(shape) || shape == Planned::untouched) && (!allowed || (*allowed)[kinds]))
+        set[next] = true;
+    });
+  return set;
 }
 
 std::uint32_t ShapePlan::cost_below(InsnIndex i, Kinds kinds) const {

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <bitset>
+
 #include "backend/solve/board.h"
 
 namespace punster {
@@ -66,6 +68,18 @@ class ShapePlan {
   /// has `prefixes`, as far as the rest of their displacement is known.
   [[nodiscard]] Borrowers borrowers(InsnIndex i, unsigned prefixes) const;
 
+  /// The kinds of what stands behind an instruction, as a set.
+  using KindsSet = std::bitset<256>;
+  /// Those with which i can be a jump, whose kinds from i on then are in `allowed` (null: any). An
+  /// instruction that is no site may also stay as it is.
+  [[nodiscard]] KindsSet kinds_for_jump(InsnIndex i, const KindsSet* allowed) const;
+  /// The kinds behind i now.
+  [[nodiscard]] unsigned kinds_behind(InsnIndex i) const { return now_behind(i); }
+  /// The kinds from i on when i has this shape, given what stands behind it now.
+  [[nodiscard]] unsigned kinds_from(InsnIndex i, Planned shape) const {
+    return kinds_of(i, shape, with_gap(i, now_behind(i)));
+  }
+
   /// Beyond this a shape costs some site below it a landing pad or a trap.
   static constexpr std::uint32_t tolerable = 20;
 
@@ -91,6 +105,7 @@ class ShapePlan {
     int count = 0;
     unsigned gap_shift = 0, gap = 0;  // padding behind the instruction
     unsigned shift = 0;               // where the kinds of what is behind begin
+    InsnIndex insn = no_insn;
     /// Calls f(shape, cost, kinds from the instruction on) for each shape that is possible when
     /// `next` are the kinds from the next instruction on.
     template <typename F>
@@ -106,7 +121,10 @@ class ShapePlan {
   /// yet and whose jump may borrow from i when i has `prefixes` (at most four of them).
   template <typename F>
   void for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pending, F&& f) const;
-  [[nodiscard]] Shapes shapes_of(InsnIndex i) const;
+  /// Cheap for the few instructions that were asked for last: what an instruction's shapes do to
+  /// its own bytes never changes.
+  [[nodiscard]] const Shapes& shapes_of(InsnIndex i) const;
+  [[nodiscard]] Shapes work_out_shapes(InsnIndex i) const;
   [[nodiscard]] std::uint32_t cost_below(InsnIndex i, Kinds kinds) const;
   [[nodiscard]] Planned likely(InsnIndex i, Kinds next) const;
   /// The cheapest jump at i, whatever it costs the instructions before; trap when there is none.
@@ -123,9 +141,10 @@ class ShapePlan {
 
   const Board& board_;
   const SolverOptions& options_;
-  InsnIndex first_ = no_insn, last_ = no_insn;  // the chain: [first_, last_)
-  std::vector<State> states_;                   // of last_ (what stands behind), last_ - 1, ...
-  std::vector<std::uint32_t> ends_;             // where the states of last_, last_ - 1, ... end
+  InsnIndex first_ = no_insn, last_ = no_insn;    // the chain: [first_, last_)
+  std::vector<State> states_;                     // of last_ (what stands behind), last_ - 1, ...
+  std::vector<std::uint32_t> ends_;               // where the states of last_, last_ - 1, ... end
+  mutable std::array<Shapes, 16> recent_shapes_;  // by the low bits of the instruction's index
   std::array<std::uint32_t, 256> seen_{}, cost_now_{};
   std::uint32_t stamp_ = 0;
 };

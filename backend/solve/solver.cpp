@@ -94,8 +94,9 @@ class Solver {
     plan_.reach(i);
     const auto ranking = plan_.rank(i);
     if (try_ranked(i, ranking, 0, ShapePlan::tolerable) ||
-        try_carefully(i, ranking, Opening::adjoining) || try_joint(i, true) ||
-        (may_go_far(input_.space.far_pages) && try_carefully(i, ranking, Opening::anywhere)) ||
+        try_carefully(i, ranking, Opening::adjoining, few_checks) || try_joint(i, true) ||
+        (may_go_far(input_.space.far_pages) &&
+         try_carefully(i, ranking, Opening::anywhere, many_checks)) ||
         try_ranked(i, ranking, ShapePlan::tolerable, UINT32_MAX) || try_joint(i, false) ||
         try_any_top(i, ranking))
       return;
@@ -197,11 +198,14 @@ class Solver {
         return true;
     return false;
   }
-  bool try_carefully(InsnIndex i, const ShapePlan::Ranking& ranking, Opening opening) {
+  /// What place_carefully finds it finds soon: 99 of 100 times within the first number of checks.
+  static constexpr unsigned few_checks = 150, many_checks = 2000;
+  bool try_carefully(InsnIndex i, const ShapePlan::Ranking& ranking, Opening opening,
+                     unsigned checks) {
     for (const auto& choice : ranking)
       if (is_jump(choice.shape) && puns_allowed(i) &&
           note(i, "bytes chosen one by one",
-               place_carefully(desk_, i, prefixes_of(choice.shape), opening, 2000)))
+               place_carefully(desk_, i, prefixes_of(choice.shape), opening, checks)))
         return true;
     return false;
   }
@@ -239,7 +243,7 @@ class Solver {
   /// thorough search is affordable.
   bool try_anything(InsnIndex i) {
     if (!options_.allows(Tactic::T2)) return false;
-    const unsigned nodes = ++desperate_ <= 40 ? 20000 : 800;
+    const unsigned nodes = ++desperate_ <= 40 ? 20000 : 400;
     return note(i, "followers placed anew or evicted, with far pages",
                 place_jointly(desk_, i,
                               {.followers = 5,

@@ -148,7 +148,7 @@ class TargetPages {
   std::int64_t join_;
   std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
   PageSet legal_, open_;
-  mutable PageSet roomy_;  // open pages, without those found full
+  mutable PageSet roomy_;       // open pages, without those found full
   std::uint64_t ring_inverse_;  // 2^64 over the ring's size, rounded up
   std::vector<Page> ring_;
   std::vector<std::uint16_t> settled_;  // stubs that touch a page, by page number

@@ -153,12 +153,18 @@ std::optional<Fault> ClaimProver::settle(std::uint32_t index) {
         continue;
       }
     }
-    const auto hop = hops < most_hops ? jump_at(patched_, run) : std::nullopt;
+    const auto hop = hops < most_hops ? jump_from(run) : std::nullopt;
     if (!hop) break;
-    run = hop->target;
+    run = *hop;
     ++hops;
   }
   return stands_for_something_else(exit, run);
+}
+
+/// Unlike jump_at(), any direct jump: the displaced one of a slot may be a `bnd jmp`.
+std::optional<Vaddr> ClaimProver::jump_from(Vaddr run) {
+  const auto decoded = decode(patched_.at(run), run);
+  return decoded && decoded->flow == Flow::jump ? std::optional(decoded->target) : std::nullopt;
 }
 
 bool ClaimProver::jumps_to(Vaddr run, Vaddr original, bool behind_copy) {
@@ -168,10 +174,10 @@ bool ClaimProver::jumps_to(Vaddr run, Vaddr original, bool behind_copy) {
     if (!patched_.in_trampoline(run) || bodies_.begins_at(run)) return false;
   }
   for (int hops = 0; hops < most_hops; ++hops) {
-    const auto hop = jump_at(patched_, run);
+    const auto hop = jump_from(run);
     if (!hop) return false;
-    if (hop->target == original) return true;
-    run = hop->target;
+    if (*hop == original) return true;
+    run = *hop;
     if (!patched_.in_trampoline(run) || bodies_.begins_at(run)) return false;
   }
   return false;

@@ -264,6 +264,14 @@ TEST_CASE("a failed jump's slot may be a jump, near or round", "[chaining]") {
   Gap wrong({0xeb, 0xf9});
   CHECK(wrong.judged(jump(wrong.slot, wrong.last)) == "wrong_target");
 }
+TEST_CASE("a failed jump's slot may be come to by a jump, whatever prefix it has", "[chaining]") {
+  for (const bool bnd : {false, true}) {
+    Gap file({0xf2, 0xeb, 0xf8});
+    const Vaddr second = file.slot + Bytes{5};
+    const Machine copy = bnd ? relative({0xf2, 0xe9}, second, file.body) : jump(second, file.body);
+    CHECK(file.judged(jump(file.slot, second) + copy) == "0 failures");
+  }
+}
 TEST_CASE("a failed call's slot pushes the original return address", "[chaining]") {
   const auto slot = [](const Gap& file, Vaddr pushed) {
     return Machine{0x50} + relative({0x48, 0x8d, 0x05}, file.slot + Bytes{1}, pushed) +
