@@ -21,16 +21,20 @@ namespace punster {
 class ByteChoice {
  public:
   void add(std::uint8_t value) {
-    if (has_[value]) return;
-    has_[value] = true;
+    if (has(value)) return;
+    bits_[value >> 6] |= std::uint64_t{1} << (value & 63);
     order_[count_++] = value;
   }
-  [[nodiscard]] bool has(std::uint8_t value) const { return has_[value]; }
+  [[nodiscard]] bool has(std::uint8_t value) const {
+    return (bits_[value >> 6] >> (value & 63) & 1) != 0;
+  }
+  /// The values as a set of bits.
+  [[nodiscard]] const std::array<std::uint64_t, 4>& bits() const { return bits_; }
   [[nodiscard]] const std::uint8_t* begin() const { return order_.data(); }
   [[nodiscard]] const std::uint8_t* end() const { return order_.data() + count_; }
 
  private:
-  std::array<bool, 256> has_{};
+  std::array<std::uint64_t, 4> bits_{};
   std::array<std::uint8_t, 256> order_{};
   std::uint16_t count_ = 0;
 };

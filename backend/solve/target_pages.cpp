@@ -106,6 +106,35 @@ bool TargetPages::can_take(std::int64_t target, Opening opening) const {
          (next.used[0] & ((1u << (stub_size - here)) - 1)) == 0;
 }
 
+TargetPages::Starts TargetPages::free_starts(std::int64_t line, Opening opening) const {
+  constexpr std::uint64_t none = ~std::uint64_t{0};
+  const std::int64_t number = line >> 12;
+  const auto at = static_cast<unsigned>(line & 4095);
+  auto page_if_usable = [&](std::int64_t n) -> const Page* {
+    return open_.has(n) || may_open(n, opening) ? &ring(n) : nullptr;
+  };
+  const Page* here = page_if_usable(number);
+  const Page* next = at > 4096 - 256 - stub_size ? page_if_usable(number + 1) : nullptr;
+  auto word = [&](unsigned index) {
+    const Page* page = index < 64 ? here : next;
+    return page ? page->used[index & 63] : none;
+  };
+  std::array<std::uint64_t, 5> free;
+  for (unsigned j = 0; j < free.size(); ++j) {
+    const unsigned index = (at >> 6) + j, shift = at & 63;
+    std::uint64_t used = word(index) >> shift;
+    if (shift != 0) used |= word(index + 1) << (64 - shift);
+    free[j] = ~used;
+  }
+  Starts starts;
+  for (unsigned j = 0; j < starts.size(); ++j) {
+    starts[j] = free[j];
+    for (unsigned byte = 1; byte < stub_size; ++byte)
+      starts[j] &= free[j] >> byte | free[j + 1] << (64 - byte);
+  }
+  return starts;
+}
+
 bool TargetPages::may_hold(const Window& window, Opening opening) const {
   const std::int64_t first = window.lo() >> 12, last = (window.hi() - 1) >> 12;
   if (opening == Opening::none) return open_.next(first) <= last;

@@ -64,7 +64,7 @@ class TargetPages {
   explicit TargetPages(const AddressSpace& space);
 
   /// Calls `accept(target)` for free stub addresses in `window` that satisfy `demand`, best first,
-  /// until it returns true or `limit` were refused (or 512 times as many addresses were found
+  /// until it returns true or `limit` were refused (or 64 times as many lines were found
   /// taken). Returns whether one was accepted. A window with four free bytes is searched under the
   /// top bytes of demand.byte[3], which must not be null then.
   template <typename Accept>
@@ -88,7 +88,7 @@ class TargetPages {
   [[nodiscard]] std::uint64_t far_opened() const { return far_opened_; }
 
  private:
-  static constexpr int refusal_cost = 512;
+  static constexpr int refusal_cost = 512, line_cost = 8;
   struct Page {
     std::array<std::uint64_t, 64> used{};  // a bit per byte
     std::int32_t taken = 0;                // stubs that begin here
@@ -129,6 +129,13 @@ class TargetPages {
   template <typename Accept>
   bool search_line(const Window& line, const Demand& demand, Opening opening, int& budget,
                    Accept& accept) const;
+  /// The starts in the line of 256 from `line` on that are free and whose low byte is chosen.
+  template <typename Accept>
+  bool search_starts(std::int64_t line, const TargetRange& within, const ByteChoice& choice,
+                     Opening opening, int& budget, Accept& accept) const;
+  /// Bit v: can_take(line + v, opening). Takes hardly longer than one of them.
+  using Starts = std::array<std::uint64_t, 4>;
+  [[nodiscard]] Starts free_starts(std::int64_t line, Opening opening) const;
   /// Without demands: pages with room in order, then one worth opening.
   template <typename Accept>
   bool search_pages(const Window& window, const ByteChoice* low, Opening opening, int& budget,
@@ -172,18 +179,28 @@ bool TargetPages::search_stretch(std::int64_t number, std::int64_t lo, std::int6
 }
 
 template <typename Accept>
+bool TargetPages::search_starts(std::int64_t line, const TargetRange& within,
+                                const ByteChoice& choice, Opening opening, int& budget,
+                                Accept& accept) const {
+  Starts starts = free_starts(line, opening);
+  for (int word = 0; word < 4; ++word) starts[word] &= choice.bits()[word];
+  if ((budget -= line_cost) <= 0) return false;
+  if ((starts[0] | starts[1] | starts[2] | starts[3]) == 0) return false;
+  for (const std::uint8_t value : choice) {
+    if ((starts[value >> 6] >> (value & 63) & 1) == 0) continue;
+    if (line + value < within.lo || line + value >= within.hi) continue;
+    if (accept(line + value)) return true;
+    if ((budget -= refusal_cost) <= 0) return false;
+  }
+  return false;
+}
+
+template <typename Accept>
 bool TargetPages::search_line(const Window& line, const Demand& demand, Opening opening,
                               int& budget, Accept& accept) const {
   const std::int64_t lo = line.lo();
-  if (demand.byte[0]) {
-    for (const std::uint8_t low : *demand.byte[0]) {
-      if (--budget <= 0) return false;
-      if (!can_take(lo + low, opening)) continue;
-      if (accept(lo + low)) return true;
-      if ((budget -= refusal_cost) <= 0) return false;
-    }
-    return false;
-  }
+  if (demand.byte[0])
+    return search_starts(lo, {lo, lo + 256}, *demand.byte[0], opening, budget, accept);
   for (std::int64_t page = lo >> 12; page <= (lo + 255) >> 12 && budget > 0; ++page)
     if (!ring(page).full && (open_.has(page) || may_open(page, opening)) &&
         search_stretch(page, lo, lo + 256, budget, accept))
@@ -200,12 +217,7 @@ bool TargetPages::search_pages(const Window& window, const ByteChoice* low, Open
     const std::int64_t from = std::max(lo, page << 12), to = std::min(hi, (page + 1) << 12);
     for (std::int64_t line = lo + ((from - lo) & ~std::int64_t{255}); line < to && budget > 0;
          line += 256)
-      for (const std::uint8_t value : *low) {
-        if (--budget <= 0) return false;
-        if (line + value < from || line + value >= to || !can_take(line + value, opening)) continue;
-        if (accept(line + value)) return true;
-        if ((budget -= refusal_cost) <= 0) return false;
-      }
+      if (search_starts(line, {from, to}, *low, opening, budget, accept)) return true;
     return false;
   };
   const std::int64_t last = (hi - 1) >> 12;

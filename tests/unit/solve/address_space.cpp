@@ -155,6 +155,35 @@ TEST_CASE("pages: a search obeys its demand, in the order of its preference") {
   }
 }
 
+TEST_CASE("pages: a search with a demand on the low byte finds what can be taken, and all of it") {
+  std::mt19937 random(11);
+  AddressSpace few = space;
+  few.ring_pages = 4;
+  TargetPages pages(few);
+  const auto somewhere = [&](std::int64_t size) {
+    return base + static_cast<std::int64_t>(random() % static_cast<unsigned>(size));
+  };
+  for (int n = 0; n < 5000; ++n)
+    if (const auto at = somewhere(12 * 4096); pages.can_take(at, Opening::anywhere)) pages.take(at);
+  for (int n = 0; n < 300; ++n) {
+    ByteChoice wanted;
+    for (int v = 0; v < 40; ++v) wanted.add(static_cast<std::uint8_t>(random()));
+    Demand demand;
+    demand.byte[0] = &wanted;
+    const Window window{somewhere(14 * 4096), 0, 1};
+    for (const auto opening : {Opening::none, Opening::anywhere}) {
+      std::set<std::int64_t> found, expected;
+      pages.search(window, demand, opening, 1000, [&](std::int64_t at) {
+        found.insert(at);
+        return false;
+      });
+      for (const std::uint8_t low : wanted)
+        if (pages.can_take(window.lo() + low, opening)) expected.insert(window.lo() + low);
+      CHECK(found == expected);
+    }
+  }
+}
+
 TEST_CASE("pages: a full window of four bytes is searched under its top bytes only") {
   TargetPages pages(space);
   ByteChoice tops;
@@ -166,6 +195,16 @@ TEST_CASE("pages: a full window of four bytes is searched under its top bytes on
   REQUIRE(pages.search(window, demand, Opening::anywhere, 10,
                        [&](std::int64_t at) { return found = at, true; }));
   CHECK((found - window.end) >> 24 == 0x20);
+}
+
+TEST_CASE("page sets find the end of a run") {
+  PageSet set(-10, 1000);
+  for (std::int64_t page = 3; page < 300; ++page) set.insert(page);
+  set.insert(989);
+  for (const std::int64_t page : {3, 53, 54, 117, 118, 299}) CHECK(set.end_of_run(page) == 300);
+  set.erase(117);
+  CHECK(set.end_of_run(3) == 117);
+  CHECK(set.end_of_run(989) == 990);
 }
 
 TEST_CASE("page sets find the next member") {
