@@ -45,6 +45,14 @@ Result<Explanation> read_explanation(const Json& json, const std::string& where)
 
 }  // namespace
 
+Json to_json(const UnwindStatistics& m) {
+  return {{"functions", m.functions},
+          {"left_out", m.left_out},
+          {"symbols", m.symbols},
+          {"bytes", m.bytes},
+          {"note", m.note.empty() ? Json() : Json(m.note)}};
+}
+
 Json to_json(const Statistics& m) {
   return {{"sites", m.sites},
           {"patched", m.patched},
@@ -60,6 +68,7 @@ Json to_json(const Statistics& m) {
           {"raised_by", to_hex(Vaddr{m.raised_by})},
           {"shadow_stack_cleared", m.shadow_stack_cleared},
           {"branch_tracking_cleared", m.branch_tracking_cleared},
+          {"unwind", to_json(m.unwind)},
           {"seconds",
            {{"ingest", m.seconds_ingest},
             {"solve", m.seconds_solve},
@@ -67,6 +76,18 @@ Json to_json(const Statistics& m) {
             {"share", m.seconds_share},
             {"emit", m.seconds_emit}}},
           {"peak_rss_bytes", m.peak_rss_bytes}};
+}
+
+Result<UnwindStatistics> from_json(const Json& json, const UnwindStatistics*,
+                                   const std::string& where) {
+  UnwindStatistics m;
+  Fields fields(json, where);
+  fields.optional("functions", m.functions);
+  fields.optional("left_out", m.left_out);
+  fields.optional("symbols", m.symbols);
+  fields.optional("bytes", m.bytes);
+  fields.optional("note", m.note);
+  return fields.done(m);
 }
 
 Result<Statistics> from_json(const Json& json, const Statistics*, const std::string& where) {
@@ -89,6 +110,9 @@ Result<Statistics> from_json(const Json& json, const Statistics*, const std::str
   fields.optional("shadow_stack_cleared", m.shadow_stack_cleared);
   fields.optional("branch_tracking_cleared", m.branch_tracking_cleared);
   fields.optional("peak_rss_bytes", m.peak_rss_bytes);
+  if (const Json* unwind = fields.find("unwind"); unwind && !unwind->is_null()) {
+    PUNSTER_TRY(m.unwind, parse_message<UnwindStatistics>(*unwind, fields.place("unwind")));
+  }
   if (const Json* seconds = fields.find("seconds"); seconds && !seconds->is_null()) {
     const auto place = fields.place("seconds");
     Fields phases(*seconds, place);

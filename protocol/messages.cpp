@@ -106,6 +106,7 @@ Json to_json(const OptionsRequest& m) {
   put(json, "max_mappings", m.max_mappings);
   put(json, "traps", m.traps);
   put(json, "chaining", m.chaining);
+  put(json, "unwind", m.unwind);
   put(json, "jobs", m.jobs);
   put(json, "build_id", m.build_id);
   put(json, "solver", m.solver);
@@ -121,6 +122,7 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("max_mappings", m.max_mappings);
   fields.optional("traps", m.traps);
   fields.optional("chaining", m.chaining);
+  fields.optional("unwind", m.unwind);
   fields.optional("jobs", m.jobs);
   fields.optional("build_id", m.build_id);
   fields.optional("solver", m.solver);

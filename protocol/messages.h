@@ -46,6 +46,7 @@ struct OptionsRequest {
   std::optional<std::uint64_t> max_mappings;
   std::optional<bool> traps;     // false: --no-traps
   std::optional<bool> chaining;  // false: --no-chaining
+  std::optional<bool> unwind;    // false: --no-unwind
   std::optional<unsigned> jobs;
   std::optional<std::string> build_id;  // "keep" or "new"
   std::optional<std::string> solver;    // "greedy" (more will come)
@@ -105,6 +106,15 @@ struct EmitRequest {
   std::string format = "binary";
 };
 
+/// What debuggers and profilers were given. Only emit knows it; `plan` answers zeros.
+struct UnwindStatistics {
+  std::uint64_t functions = 0;  // that have unwind rows for their bodies
+  std::uint64_t left_out = 0;   // functions with bodies whose rows cannot be carried over
+  std::uint64_t symbols = 0;    // functions that have a symbol for their bodies
+  std::uint64_t bytes = 0;      // of the output that all this takes
+  std::string note;             // why there is less than asked for; "": there is not
+};
+
 /// The figures of DESIGN's `--stats` that the backend knows; the frontend adds its own.
 struct Statistics {
   std::uint64_t sites = 0, patched = 0, trapped = 0, failed = 0;
@@ -114,6 +124,7 @@ struct Statistics {
   std::string layout = "loader";
   std::uint64_t raised_by = 0;
   bool shadow_stack_cleared = false, branch_tracking_cleared = false;
+  UnwindStatistics unwind;
   double seconds_ingest = 0, seconds_solve = 0, seconds_place = 0, seconds_share = 0,
          seconds_emit = 0;
   std::uint64_t peak_rss_bytes = 0;
@@ -179,6 +190,7 @@ PUNSTER_MESSAGE(ReserveReply);
 PUNSTER_MESSAGE(CountersRequest);
 PUNSTER_MESSAGE(CountersReply);
 PUNSTER_MESSAGE(EmitRequest);
+PUNSTER_MESSAGE(UnwindStatistics);
 PUNSTER_MESSAGE(Statistics);
 PUNSTER_MESSAGE(ResultsRequest);
 PUNSTER_MESSAGE(ResultsReply);

@@ -13,7 +13,7 @@
 //   T(L) = the body of the first site at or behind L
 //          (whoever runs it, and nobody who runs a body before it, has passed L)
 //        = where the way back begins in the body of the site before, when that site ends exactly at
-//        L
+//        L (a chained body has none: that is the next body again)
 //
 // Nothing is interpreted, so registers, expressions and remembered states come along whatever they
 // mean, and the cost is per row of the original, not per site: rows between two sites fall
@@ -21,17 +21,19 @@
 //
 // Three things do need a look at the frame's address (CFA):
 //
-// 1. A displaced call: its return address is pushed before the body ends. While the CFA is counted
-// from
-//    rsp it is 8 further from there on. Two rows per such call, 5 or 6 bytes.
+// 1. A displaced call: its return address is pushed before the body ends; before it begins, when
+// the
+//    site is a retargeted call. While the CFA is counted from rsp it is 8 further from there on.
+//    Two rows per such call, 5 or 6 bytes.
 // 2. The procedure linkage table: all linkers describe it by one expression of the program counter,
 //    "rsp + 8, and 8 more in the second half of each 16 bytes". Recognised and written out as rows.
 // 3. Other expressions of the program counter mean something else in a body: such functions are
 // left out.
 //
-// What is not described: that a payload moves rsp for its own needs (count and print do); the
-// bodies of evicted instructions; stubs, which stand in any order, far from their function.
-// Backtraces from there are the debugger's guess.
+// What is not described: that a payload moves rsp for its own needs (count and print do); the NOPs
+// where the payload of a site without a jump would stand; the bodies of evicted instructions;
+// stubs, which stand in any order, far from their function. Backtraces from there are the
+// debugger's guess.
 //
 // The section is .debug_frame and not .eh_frame: it is not loaded, so nothing at run time sees it.
 // The program does not need it: displaced calls push original return addresses, so its own

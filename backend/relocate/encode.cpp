@@ -25,6 +25,7 @@ constexpr std::array<std::uint8_t, 12> push_relative = {
     0x48, 0x87, 0x04, 0x24,           // xchg %rax, (%rsp)
 };
 constexpr unsigned push_relative_hole = 4;
+constexpr unsigned push_relative_first = 1;  // push %rax
 static_assert(push_relative.size() + 15 <= Relocation::max_size, "15 is all that may follow a push");
 
 void put32(std::span<std::uint8_t> out, std::size_t at, std::uint32_t value) {
@@ -51,6 +52,18 @@ Fallthrough Relocation::fallthrough() const {
 
 bool Relocation::emulates_call() const { return push_ != Push::none; }
 bool Relocation::retargets_call() const { return retargeted_; }
+
+unsigned Relocation::pushed_after() const {
+  switch (push_) {
+    case Push::none:
+      return 0;
+    case Push::immediate:
+      return push_immediate.size();
+    case Push::relative:
+      return push_relative_first;
+  }
+  return 0;
+}
 bool Relocation::is_endbr() const { return endbr_; }
 
 std::optional<Vaddr> Relocation::direct_target() const {

@@ -46,6 +46,8 @@ class Relocation {
   /// A call that was planned as CallForm::retargeted, and could be: it starts with its return address on
   /// the stack.
   [[nodiscard]] bool retargets_call() const;
+  /// Of an emulated call: bytes behind which the stack has the return address' slot. Else 0.
+  [[nodiscard]] unsigned pushed_after() const;
   [[nodiscard]] bool is_endbr() const;
   /// The target of a direct branch or call, or nothing. Not the abort address of xbegin.
   [[nodiscard]] std::optional<Vaddr> direct_target() const;

@@ -265,6 +265,16 @@ std::optional<Vaddr> Bodies::entry(Vaddr address) const {
   return site.enterable ? std::optional(vaddr(site.address)) : std::nullopt;
 }
 
+std::uint32_t Bodies::done_after(const SiteBody& site) const {
+  if (site.retargets_call) return 0;  // the call at the site has pushed it
+  if (!site.emulates_call)
+    return site.size - (site.ends_in_break && !site.chained ? jump_back_size : 0);
+  const auto relocation = plan_instruction(template_site(requests_.instructions()[site.insn]));
+  if (!relocation) return site.size;
+  const auto behind_push = relocation.value().size() - relocation.value().pushed_after();
+  return site.size - std::min(behind_push, site.size);
+}
+
 // Evicted instructions, and what becomes pages.
 
 std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {

@@ -106,6 +106,9 @@ class Bodies : public EvictedBodies {
   /// Whether a body that was put pushes a return address. Precondition: put().
   [[nodiscard]] bool emulates_call() const { return emulates_call_; }
   [[nodiscard]] bool patches_endbr() const { return patches_endbr_; }
+  /// From which offset in `site`'s body the displaced instruction has taken effect. Of a call: has
+  /// its return address been pushed. The body's size when nothing of the body runs after that.
+  [[nodiscard]] std::uint32_t done_after(const SiteBody& site) const;
 
  private:
   struct Measured {

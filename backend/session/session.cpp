@@ -148,6 +148,8 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   plan.emit_plan.clear_shstk = plan.bodies->emulates_call();
   plan.emit_plan.clear_ibt = plan.bodies->patches_endbr();
   plan.emit_plan.build_key = build_key();
+  if (unwind) plan.places = std::make_unique<BodyPlaces>(*plan.bodies, requests);
+  plan.emit_plan.bodies = plan.places.get();
   collect_traps(plan);
   return success();
 }
@@ -190,6 +192,7 @@ std::vector<std::uint8_t> Session::State::build_key() const {
   std::string text = sha256_hex(input->file()) + requests.digest() + PUNSTER_VERSION;
   text += std::to_string(solver_options.tactics) + (solver_options.traps ? "t" : "n");
   text += std::to_string(mapping_budget) + (chaining ? "c" : "n");
+  if (!unwind) text += "no unwind";
   if (counter_region) text += counter_region->path;
   return bytes_of_hex(
       sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
@@ -257,6 +260,7 @@ Result<void> Session::set_options(const OptionsRequest& request) {
   state_->solver_options = options;
   if (request.chaining) state_->chaining = *request.chaining;
   if (request.max_mappings) state_->mapping_budget = *request.max_mappings;
+  if (request.unwind) state_->unwind = *request.unwind;
   if (request.jobs) state_->jobs = std::clamp(*request.jobs, 1u, 64u);
   if (request.build_id)
     state_->build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
@@ -359,6 +363,8 @@ Result<Statistics> Session::emit(const EmitRequest& request) {
   s.seconds_emit = seconds_since(start);
   s.output_bytes = result.file_size.value;
   s.mappings = result.mappings;
+  s.unwind = {result.unwind.functions, result.unwind.left_out, result.unwind.symbols,
+              result.unwind.bytes, result.unwind.note};
   s.peak_rss_bytes = peak_rss();
   return s;
 }

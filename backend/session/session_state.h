@@ -6,6 +6,7 @@
 
 #include "backend/emit/emit.h"
 #include "backend/session/bodies.h"
+#include "backend/session/body_places.h"
 #include "backend/session/requests.h"
 #include "backend/session/session.h"
 
@@ -27,6 +28,7 @@ struct Session::State {
   unsigned jobs = 1;
   std::uint64_t mapping_budget = default_mapping_budget;
   BuildId build_id = BuildId::keep;
+  bool unwind = true;  // symbols and unwind rows for bodies
   std::optional<CountersRequest> counters;
   std::int64_t next_reserved = 0;  // everything of ours above the image is claimed up to here
   std::optional<CounterRegion> counter_region;
@@ -40,6 +42,7 @@ struct Session::State {
   struct Planned {
     std::unique_ptr<Bodies> bodies;
     AddressSpace space;  // where stubs may stand
+    std::unique_ptr<BodyPlaces> places;  // null: nobody wants them
     Solution solution;
     EmitPlan emit_plan;
     std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()

@@ -13,6 +13,7 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.max_mappings = options.max_mappings;
   request.traps = options.traps;
   if (!options.chaining) request.chaining = false;
+  if (!options.unwind) request.unwind = false;
   request.jobs = jobs;
   request.build_id = options.build_id;
   request.solver = options.solver;

@@ -80,6 +80,9 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
                              "Leave a site unpatched rather than trap it (tactic B0)");
   command->add_flag_callback("--no-chaining", [&backend] { backend.chaining = false; },
                              "Let every trampoline jump back, even where the next instruction is a site");
+  command->add_flag_callback(
+      "--no-unwind", [&backend] { backend.unwind = false; },
+      "No symbols and no unwind rows for trampolines (for debuggers, profilers)");
   command
       ->add_option("--max-mappings", backend.max_mappings,
                    "Refuse to write a file that adds more memory mappings than this")

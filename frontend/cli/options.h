@@ -31,7 +31,7 @@ struct ActionGroup {
 struct BackendOptions {
   std::optional<std::string> backend;  // --backend
   std::vector<std::string> tactics;    // empty: all
-  bool traps = true, chaining = true;
+  bool traps = true, chaining = true, unwind = true;
   std::optional<std::uint64_t> max_mappings;
   std::optional<std::string> build_id, solver;
 };

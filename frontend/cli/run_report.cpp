@@ -88,6 +88,7 @@ Json to_json(const RunReport& report) {
   json["mappings"] = backend.mappings;
   json["virtual_pages"] = backend.virtual_pages;
   json["physical_pages"] = backend.physical_pages;
+  json["unwind"] = to_json(backend.unwind);
   json["seconds"] = {{"analyse", report.seconds_analyse}, {"transfer", report.seconds_transfer},
                      {"solve", backend.seconds_solve},    {"place", backend.seconds_place},
                      {"share", backend.seconds_share},    {"emit", backend.seconds_emit},

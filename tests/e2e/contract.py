@@ -26,11 +26,11 @@ ROWS = {
               "padding counters results plan emit stats explain progress cancel dialect",
     "statistic": "schema status error tool argv input output kind layout raised_by instructions "
                  "text_bytes code_bytes data_bytes padding_bytes doubt_bytes sites patched trapped "
-                 "failed by_tactic by_means mappings virtual_pages physical_pages seconds peak_rss_bytes",
+                 "failed by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--stats --sites --tactics --no-traps --no-chaining --max-mappings --strict --syntax --jobs "
-              "--allow-no-sites --format --counters --once --at",
+    "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --max-mappings --strict --syntax "
+              "--jobs --allow-no-sites --format --counters --once --at",
     "format": "text json csv",
 }
 

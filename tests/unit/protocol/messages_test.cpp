@@ -65,12 +65,13 @@ TEST_CASE("binary round-trips and takes E9Patch's modes") {
 
 TEST_CASE("options round-trip; what is absent stays open") {
   const auto m = round_trip<OptionsRequest>(
-      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "jobs": 2,
+      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "unwind": false, "jobs": 2,
           "build_id": "new", "solver": "greedy", "ignored": ["-O2"]})");
   CHECK(m.tactics.size() == 2);
   CHECK(m.max_mappings == 5000);
   CHECK(m.traps == false);
   CHECK(m.chaining == false);
+  CHECK(m.unwind == false);
   CHECK(m.jobs == 2u);
   CHECK(m.build_id == "new");
   CHECK_FALSE(round_trip<OptionsRequest>("{}").traps.has_value());

@@ -1,0 +1,55 @@
+"""What debuggers and profilers find in a rewritten file. (Backtraces with gdb: tests/e2e/unwinding.)"""
+
+import re
+
+from contract import covers
+from elf_file import ElfFile
+from rewriting import TARGETS, Failure, patch, run
+
+ALL = ["-M", "true", "-P", "empty"]
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failure(str(what))
+
+
+def section(path, name):
+    """(offset, size) in the file, or None."""
+    line = re.search(rf" {re.escape(name)} +\w+ +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)",
+                     run(["readelf", "-SW", path]).stdout)
+    return line and tuple(int(x, 16) for x in line.groups())
+
+
+@covers("option:--no-unwind", "statistic:unwind")
+def no_unwind_leaves_symbols_and_rows_out(work):
+    with_all = patch(TARGETS / "hello", work / "with", ALL)
+    without = patch(TARGETS / "hello", work / "without", ALL, ["--no-unwind"])
+    found, none = with_all.stats["unwind"], without.stats["unwind"]
+    expect(found["functions"] > 3 and found["symbols"] >= found["functions"] - 2, found)
+    expect(found["left_out"] == 0 and found["note"] is None, found)
+    expect(none == {"functions": 0, "left_out": 0, "symbols": 0, "bytes": 0, "note": None}, none)
+    grown = with_all.output.stat().st_size - without.output.stat().st_size
+    expect(abs(grown - found["bytes"]) < 1500, (grown, found))  # names and section headers
+    listed = run(["nm", with_all.output]).stdout
+    expect(" main.trampolines\n" in listed, listed)
+    expect(section(with_all.output, ".debug_frame") and not section(without.output, ".debug_frame"), "rows")
+    expect(".trampolines" not in run(["nm", without.output]).stdout, "symbols without asking")
+
+
+@covers("statistic:unwind")
+def damaged_frames_are_noted_not_refused(work):
+    elf = ElfFile((TARGETS / "hello").read_bytes())
+    offset, size = section(TARGETS / "hello", ".eh_frame")
+    elf.put(offset + size // 2 & ~7, "<QQ", 0x7fffffff, 2**64 - 1)
+    elf.put(offset, "<I", 0x7ffffff0)
+    damaged = work / "hello"
+    damaged.write_bytes(elf.data)
+    damaged.chmod(0o755)
+    rewritten = patch(damaged, work / "out", ["-M", "jmp", "-P", "empty"])
+    unwind = rewritten.stats["unwind"]
+    expect(unwind["functions"] == 0 and "damaged" in unwind["note"], unwind)
+    expect(unwind["symbols"] > 0, unwind)
+    expect(not section(rewritten.output, ".debug_frame"), "rows from a damaged table")
+    before, after = run([damaged]), run([rewritten.output])
+    expect((before.status, before.stdout) == (after.status, after.stdout), (before, after))
