@@ -65,6 +65,7 @@ unsigned Relocation::pushed_after() const {
   return 0;
 }
 bool Relocation::is_endbr() const { return endbr_; }
+bool Relocation::shows_address() const { return shows_address_; }
 
 std::optional<Vaddr> Relocation::direct_target() const {
   if (!direct_)

@@ -126,6 +126,7 @@ class RelocationPlanner {
                                                     bytes_.size(), &insn_)))
       return refuse("these bytes are no instruction that Zydis knows");
     planned_.length_ = insn_.length;
+    planned_.shows_address_ = shows_address();
     PUNSTER_TRY(choose_form());
     return planned_;
   }
@@ -133,6 +134,19 @@ class RelocationPlanner {
  private:
   [[nodiscard]] Error refuse(const char* reason) const {
     return error_at("cannot_relocate", reason, planned_.address_);
+  }
+
+  [[nodiscard]] bool shows_address() const {
+    switch (insn_.meta.category) {
+      case ZYDIS_CATEGORY_SYSCALL:
+      case ZYDIS_CATEGORY_SYSRET:
+      case ZYDIS_CATEGORY_INTERRUPT:
+      case ZYDIS_CATEGORY_SYSTEM:
+        return true;
+      default:
+        return insn_.mnemonic == ZYDIS_MNEMONIC_UD0 || insn_.mnemonic == ZYDIS_MNEMONIC_UD1 ||
+               insn_.mnemonic == ZYDIS_MNEMONIC_UD2;
+    }
   }
 
   Result<void> choose_form() {

@@ -49,6 +49,10 @@ class Relocation {
   /// Of an emulated call: bytes behind which the stack has the return address' slot. Else 0.
   [[nodiscard]] unsigned pushed_after() const;
   [[nodiscard]] bool is_endbr() const;
+  /// The kernel, or a signal handler, is regularly told where the instruction stands: system calls,
+  /// interrupts, privileged and undefined instructions. They run anywhere, but are better left where
+  /// they are unless somebody asked for them.
+  [[nodiscard]] bool shows_address() const;
   /// The target of a direct branch or call, or nothing. Not the abort address of xbegin.
   [[nodiscard]] std::optional<Vaddr> direct_target() const;
 
@@ -81,6 +85,7 @@ class Relocation {
   std::uint8_t hole_ = 0;        // where in code_ the displacement stands; 0: nothing depends on RIP
   Push push_ = Push::none;
   bool endbr_ : 1 = false;
+  bool shows_address_ : 1 = false;
   bool direct_ : 1 = false;      // the hole is the target of a direct branch or call
   bool never_ : 1 = false;       // Fallthrough::never
   bool retargeted_ : 1 = false;  // a call whose return address stands on the stack already

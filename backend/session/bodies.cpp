@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 
+#include "backend/session/bridges.h"
 #include "backend/session/parallel.h"
 
 namespace punster {
@@ -75,9 +76,15 @@ Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const In
   TemplateSite site = template_site(insn);
   site.macros = &macros;
   site.retarget_call = options_.retarget_calls && requests_.may_retarget_calls(patch);
+  // A template without $instr may stand for what cannot be relocated.
+  const auto relocation = plan_instruction(site);
+  if (relocation) site.relocation = &relocation.value();
   auto shape = requests_.template_of(patch)->measure(site);
   if (shape) {
     measured.shape = shape.value();
+    if (relocation && shape.value().runs_instruction && !shape.value().retargets_call)
+      if (const auto target = relocation.value().direct_target())
+        measured.target = requests_.find(*target);
     return measured;
   }
   if (shape.error().kind != "cannot_relocate") return std::move(shape).as_failure();
@@ -103,6 +110,8 @@ Result<void> Bodies::measure() {
     }
   std::sort(refused_.begin(), refused_.end(), by_patch);
   drop_refused();
+  index_bodies();
+  if (options_.chaining && options_.bridge > 0) build_bridges();
   return success();
 }
 
@@ -114,6 +123,7 @@ std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t f
   const auto& instructions = requests_.instructions();
   std::uint32_t insn = first < last ? *requests_.find(patches[first].address) : 0;
   bool endbr = false;
+  std::vector<std::uint32_t> targets;
   for (std::size_t k = first; k < last; ++k) {
     while (instructions[insn].address() < patches[k].address) ++insn;
     auto one = measure_one(patches[k], instructions[insn]);
@@ -134,9 +144,11 @@ std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t f
       continue;
     }
     endbr |= measured.endbr;
+    if (measured.target && options_.bridge > 0) targets.push_back(*measured.target);
   }
   const std::lock_guard lock(guard);
   patches_endbr_ |= endbr;
+  branch_targets_.insert(branch_targets_.end(), targets.begin(), targets.end());
   return std::nullopt;
 }
 
@@ -148,14 +160,87 @@ void Bodies::drop_refused() {
   });
 }
 
+// Bridges.
+
+std::vector<std::uint32_t> Bodies::bridge_entries() const {
+  std::vector<std::uint32_t> entries = branch_targets_;
+  for (const auto& site : sites_)
+    if (site.ends_in_break) entries.push_back(site.insn + 1);
+  std::sort(entries.begin(), entries.end());
+  entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+  const auto& instructions = requests_.instructions();
+  std::erase_if(entries,
+                [&](std::uint32_t i) { return i >= instructions.size() || body_at(i) != nullptr; });
+  return entries;
+}
+
+std::optional<SiteBody> Bodies::measure_bridge(std::uint32_t insn) const {
+  const Insn& instruction = requests_.instructions()[insn];
+  if (bytes_of(instruction).size() < instruction.length()) return std::nullopt;
+  TemplateSite site = template_site(instruction);
+  const auto relocation = plan_instruction(site);
+  if (!relocation || relocation.value().is_endbr() || relocation.value().emulates_call() ||
+      relocation.value().shows_address())
+    return std::nullopt;
+  site.relocation = &relocation.value();
+  const auto shape = displaced_only().measure(site);
+  if (!shape) return std::nullopt;
+  return SiteBody{.insn = insn,
+                  .patch = no_patch,
+                  .size = shape.value().size,
+                  .ends_in_break = shape.value().final_break > 0,
+                  .enterable = true};
+}
+
+void Bodies::build_bridges() {
+  const auto has_body = [this](std::uint32_t i) { return body_at(i) != nullptr; };
+  const auto enterable = [this](std::uint32_t i) { return body_at(i)->enterable; };
+  const auto flow = [this](std::uint32_t i) {
+    const auto copy = measure_bridge(i);
+    return !copy ? CopyFlow::unfit : copy->ends_in_break ? CopyFlow::goes_on : CopyFlow::leaves;
+  };
+  const auto chosen = choose_bridges({requests_.instructions(), has_body, enterable, flow},
+                                     bridge_entries(), options_.bridge);
+  bridges_.reserve(chosen.size());
+  for (const auto insn : chosen) bridges_.push_back(*measure_bridge(insn));
+}
+
+void Bodies::index_bodies() {
+  body_at_.assign(requests_.instructions().size(), 0);
+  std::uint32_t number = 0;
+  for (const auto& site : sites_) body_at_[site.insn] = ++number;
+  for (const auto& bridge : bridges_) body_at_[bridge.insn] = ++number;
+}
+
+const SiteBody* Bodies::body_at(std::uint32_t insn) const {
+  const std::uint32_t number = body_at_[insn];
+  if (number == 0) return nullptr;
+  return number <= sites_.size() ? &sites_[number - 1] : &bridges_[number - 1 - sites_.size()];
+}
+
+template <typename F>
+void Bodies::for_bodies(F&& f) {
+  auto bridge = bridges_.begin();
+  for (auto& site : sites_) {
+    for (; bridge != bridges_.end() && bridge->insn < site.insn; ++bridge) f(*bridge);
+    f(site);
+  }
+  for (; bridge != bridges_.end(); ++bridge) f(*bridge);
+}
+
 // Laying out and writing.
 
 void Bodies::lay_out(std::int64_t base) {
   for (;;) {
+    index_bodies();
     chain();
     assign_addresses(base);
-    auto refused = encode_sites();
+    auto refused = encode_bodies();
     if (refused.empty()) break;
+    // A copy that cannot be written is given up, and all of them with it: data is out of its reach
+    // in files of nearly 2 GiB only.
+    if (std::erase_if(refused, [](const RefusedSite& r) { return r.patch == no_patch; }) > 0)
+      bridges_.clear();
     // Their bodies are not there: nobody may fall into one, so the neighbours' sizes change.
     std::move(refused.begin(), refused.end(), std::back_inserter(refused_));
     std::sort(refused_.begin(), refused_.end(), by_patch);
@@ -168,56 +253,66 @@ void Bodies::lay_out(std::int64_t base) {
 }
 
 void Bodies::chain() {
-  for (auto& site : sites_) {
-    if (site.chained) site.size += jump_back_size;
-    site.chained = site.ends_in_break && follower(site) != nullptr;
-    if (site.chained) site.size -= jump_back_size;
-  }
+  for_bodies([this](SiteBody& body) {
+    if (body.chained) body.size += jump_back_size;
+    body.chained = body.ends_in_break && follower(body) != nullptr;
+    if (body.chained) body.size -= jump_back_size;
+  });
 }
 
-const SiteBody* Bodies::follower(const SiteBody& site) const {
-  const SiteBody* next = &site + 1;
-  if (next == sites_.data() + sites_.size() || !next->enterable) return nullptr;
+const SiteBody* Bodies::follower(const SiteBody& body) const {
   const auto& instructions = requests_.instructions();
-  const bool adjoins = instructions[next->insn].address() == instructions[site.insn].end();
-  return adjoins ? next : nullptr;
+  const std::uint32_t next = body.insn + 1;
+  if (next >= instructions.size() || instructions[next].address() != instructions[body.insn].end())
+    return nullptr;
+  const SiteBody* found = body_at(next);
+  return found != nullptr && found->enterable ? found : nullptr;
 }
 
 void Bodies::assign_addresses(std::int64_t base) {
   std::int64_t next = base;
-  for (auto& site : sites_) {
-    site.address = next;
-    next += site.size;
-  }
+  for_bodies([&next](SiteBody& body) {
+    body.address = next;
+    next += body.size;
+  });
   site_room_ = {base, next};
 }
 
-std::vector<RefusedSite> Bodies::encode_sites() {
+std::vector<RefusedSite> Bodies::encode_bodies() {
   block_.assign(static_cast<std::size_t>(site_room_.hi - site_room_.lo), 0xcc);
   std::vector<RefusedSite> refused;
   std::mutex guard;
-  for_chunks(sites_.size(), options_.jobs, [&](std::size_t first, std::size_t last) {
-    for (std::size_t k = first; k < last; ++k) {
-      if (sites_[k].size == 0) continue;
-      const auto written = encode(sites_[k]);
-      if (written) continue;
-      const std::lock_guard lock(guard);
-      refused.push_back({sites_[k].patch, written.error().message});
-    }
-  });
+  for_chunks(sites_.size() + bridges_.size(), options_.jobs,
+             [&](std::size_t first, std::size_t last) {
+               for (std::size_t k = first; k < last; ++k) {
+                 const SiteBody& body = k < sites_.size() ? sites_[k] : bridges_[k - sites_.size()];
+                 if (body.size == 0) continue;
+                 const auto written = encode(body);
+                 if (written) continue;
+                 const std::lock_guard lock(guard);
+                 refused.push_back({body.patch, written.error().message});
+               }
+             });
   return refused;
 }
 
+const Template& Bodies::displaced_only() {
+  static const Template code = Template::compile(nlohmann::json{"$instr", "$break"}, "").value();
+  return code;
+}
+
 Result<void> Bodies::encode(const SiteBody& body) {
-  const PatchRequest& patch = requests_.patches()[body.patch];
-  const PatchMacros macros(requests_, patch);
-  const Template& code = *requests_.template_of(patch);
   TemplateSite site = template_site(requests_.instructions()[body.insn]);
-  site.macros = &macros;
   site.retarget_call = body.retargets_call;
   // A template without $instr may stand for what cannot be relocated.
   const auto relocation = plan_instruction(site);
   link(site, body, relocation ? &relocation.value() : nullptr);
+  if (body.patch == no_patch)
+    return displaced_only().encode(site, vaddr(body.address), room_of(body));
+  const PatchRequest& patch = requests_.patches()[body.patch];
+  const PatchMacros macros(requests_, patch);
+  const Template& code = *requests_.template_of(patch);
+  site.macros = &macros;
   // Should the site remain without a jump, this must be possible, too.
   if (body.enterable && !code.is_displaced_only()) {
     PUNSTER_TRY(encode_displaced_only(body));
@@ -252,17 +347,9 @@ std::optional<Vaddr> Bodies::entry_taken(const Relocation& relocation) const {
 }
 
 std::optional<Vaddr> Bodies::entry(Vaddr address) const {
-  const auto& patches = requests_.patches();
-  const auto found = std::lower_bound(patches.begin(), patches.end(), address,
-                                      [](const PatchRequest& p, Vaddr a) { return p.address < a; });
-  if (found == patches.end() || found->address != address) return std::nullopt;
-  const auto patch = static_cast<std::uint32_t>(found - patches.begin());
-  const auto refused =
-      std::lower_bound(refused_.begin(), refused_.end(), patch,
-                       [](const RefusedSite& r, std::uint32_t p) { return r.patch < p; });
-  if (refused != refused_.end() && refused->patch == patch) return std::nullopt;
-  const SiteBody& site = sites_[patch - static_cast<std::size_t>(refused - refused_.begin())];
-  return site.enterable ? std::optional(vaddr(site.address)) : std::nullopt;
+  const auto insn = requests_.find(address);
+  const SiteBody* body = insn ? body_at(*insn) : nullptr;
+  return body != nullptr && body->enterable ? std::optional(vaddr(body->address)) : std::nullopt;
 }
 
 std::uint32_t Bodies::done_after(const SiteBody& site) const {
@@ -278,6 +365,7 @@ std::uint32_t Bodies::done_after(const SiteBody& site) const {
 // Evicted instructions, and what becomes pages.
 
 std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
+  if (const SiteBody* bridge = body_at(insn)) return bridge->address;
   const auto [it, fresh] = evicted_.try_emplace(insn);
   if (!fresh) return it->second;
   const Insn& instruction = requests_.instructions()[insn];
@@ -309,44 +397,45 @@ Result<void> Bodies::put(const Solution& solution, PageStore& store) {
     }
     emulates_call_ |= sites_[k].emulates_call && (jumps || sites_[k].enterable);
   }
-  put_sites(solution, store);
-  for (const auto& eviction : solution.evictions) PUNSTER_TRY(put_evicted(eviction, store));
+  put_bodies(solution, store);
+  for (const auto& eviction : solution.evictions) {
+    if (body_at(eviction.insn) != nullptr) continue;  // its body is a bridge
+    PUNSTER_TRY(put_evicted(eviction, store));
+  }
   return success();
 }
 
-void Bodies::put_sites(const Solution& solution, PageStore& store) {
-  const auto has_body = [&](std::size_t k) {
-    return has_jump(solution.decisions[k]) || sites_[k].enterable;
-  };
-  for (std::size_t k = 0; k < sites_.size();) {
-    // Neighbours are put in one piece.
-    std::size_t last = k;
-    while (last < sites_.size() && has_body(last)) ++last;
-    if (last == k) {
-      ++k;
-      continue;
-    }
-    const std::int64_t lo = sites_[k].address,
-                       hi = sites_[last - 1].address + sites_[last - 1].size;
+void Bodies::put_bodies(const Solution& solution, PageStore& store) {
+  // Neighbours are put in one piece.
+  std::int64_t lo = 0, hi = 0;
+  const auto put = [&] {
     if (lo < hi)
       store.put(lo, std::span(block_).subspan(static_cast<std::size_t>(lo - site_room_.lo),
                                               static_cast<std::size_t>(hi - lo)));
-    k = last;
-  }
+  };
+  std::size_t site = 0;
+  for_bodies([&](const SiteBody& body) {
+    const bool jumps = body.patch != no_patch && has_jump(solution.decisions[site++]);
+    if (!jumps && !body.enterable) return;
+    if (body.address != hi) {
+      put();
+      lo = body.address;
+    }
+    hi = body.address + body.size;
+  });
+  put();
 }
 
 Result<void> Bodies::put_evicted(const Eviction& eviction, PageStore& store) {
-  static const Template displaced_only =
-      Template::compile(nlohmann::json{"$instr", "$break"}, "").value();
   TemplateSite site = template_site(requests_.instructions()[eviction.insn]);
   PUNSTER_TRY(const auto relocation, plan_instruction(site));
   site.relocation = &relocation;
   site.next = entry(site.address + Bytes{site.length});
   site.taken = entry_taken(relocation);
   emulates_call_ |= relocation.emulates_call();
-  PUNSTER_TRY(const auto shape, displaced_only.measure(site));
+  PUNSTER_TRY(const auto shape, displaced_only().measure(site));
   std::vector<std::uint8_t> body(shape.size);
-  PUNSTER_TRY(displaced_only.encode(site, vaddr(eviction.body), body));
+  PUNSTER_TRY(displaced_only().encode(site, vaddr(eviction.body), body));
   store.put(eviction.body, body);
   return success();
 }

@@ -7,10 +7,14 @@ namespace punster {
 BodyPlaces::BodyPlaces(const Bodies& bodies, const Requests& requests)
     : bodies_(bodies), requests_(requests) {
   const auto& sites = bodies.sites();
-  if (std::all_of(sites.begin(), sites.end(), [](const SiteBody& s) { return s.size > 0; })) return;
-  for (std::uint32_t k = 0; k < sites.size(); ++k)
-    if (sites[k].size > 0) with_body_.push_back(k);
-  all_ = false;
+  all_ = bodies.bridges().empty() &&
+         std::all_of(sites.begin(), sites.end(), [](const SiteBody& s) { return s.size > 0; });
+  if (all_) return;
+  for (const auto& site : sites)
+    if (site.size > 0) with_body_.push_back(&site);
+  for (const auto& bridge : bodies.bridges()) with_body_.push_back(&bridge);
+  std::sort(with_body_.begin(), with_body_.end(),
+            [](const SiteBody* a, const SiteBody* b) { return a->insn < b->insn; });
 }
 
 std::size_t BodyPlaces::size() const {
@@ -18,7 +22,7 @@ std::size_t BodyPlaces::size() const {
 }
 
 BodyPlace BodyPlaces::at(std::size_t k) const {
-  const SiteBody& site = bodies_.sites()[all_ ? k : with_body_[k]];
+  const SiteBody& site = all_ ? bodies_.sites()[k] : *with_body_[k];
   const Insn& insn = requests_.instructions()[site.insn];
   BodyPlace place;
   place.original = insn.address();

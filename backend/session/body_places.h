@@ -7,7 +7,8 @@
 
 namespace punster {
 
-/// Sites that are replaced in place have no body and are left out. `bodies` outlives it.
+/// Sites that are replaced in place have no body and are left out; bridges have one. `bodies` outlives
+/// it.
 class BodyPlaces : public BodyList {
  public:
   BodyPlaces(const Bodies& bodies, const Requests& requests);
@@ -18,8 +19,8 @@ class BodyPlaces : public BodyList {
  private:
   const Bodies& bodies_;
   const Requests& requests_;
-  bool all_ = true;                       // every site has a body
-  std::vector<std::uint32_t> with_body_;  // else: the indices of those that have
+  bool all_ = true;                         // every site has a body, and nothing else has
+  std::vector<const SiteBody*> with_body_;  // else: those that are, ascending by insn
 };
 
 }  // namespace punster

@@ -25,6 +25,8 @@ struct Session::State {
   Requests requests;
   SolverOptions solver_options;
   bool chaining = true;
+  /// Copies in a row between two bodies (bridges.h).
+  static constexpr unsigned most_bridge = 12;
   unsigned jobs = 1;
   std::uint64_t mapping_budget = default_mapping_budget;
   BuildId build_id = BuildId::keep;
@@ -41,7 +43,7 @@ struct Session::State {
   // The last plan; empty when something changed since.
   struct Planned {
     std::unique_ptr<Bodies> bodies;
-    AddressSpace space;  // where stubs may stand
+    AddressSpace space;                  // where stubs may stand
     std::unique_ptr<BodyPlaces> places;  // null: nobody wants them
     Solution solution;
     EmitPlan emit_plan;
@@ -66,8 +68,10 @@ struct Session::State {
   }
 
   [[nodiscard]] BodyOptions body_options() const {
-    return {
-        .jobs = jobs, .chaining = chaining, .retarget_calls = solver_options.allows(Tactic::C1)};
+    return {.jobs = jobs,
+            .chaining = chaining,
+            .retarget_calls = solver_options.allows(Tactic::C1),
+            .bridge = most_bridge};
   }
   Result<void> rewrite_in_memory();
   Result<Solution> run_solver(const Planned& plan, const std::vector<std::uint32_t>& trace);

@@ -96,6 +96,13 @@ TEST_CASE("endbr64 is copied and says what it is", "[relocate]") {
   CHECK(plan("f3 0f 1e fa").is_endbr());
 }
 
+TEST_CASE("instructions whose place the kernel is told say so", "[relocate]") {
+  for (const char* shown : {"0f 05", "0f 34", "cd 80", "cc", "0f 0b", "f4"})
+    CHECK(plan(shown).shows_address());
+  for (const char* plain : {"90", "c3", "74 10", "48 8b 05 00 10 00 00"})
+    CHECK_FALSE(plan(plain).shows_address());
+}
+
 TEST_CASE("memory out of reach is an error at the original address", "[relocate]") {
   const auto relocation = plan("8b 05 00 10 00 00");
   std::vector<std::uint8_t> out(relocation.size());
