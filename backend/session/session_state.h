@@ -76,6 +76,8 @@ struct Session::State {
   Result<void> rewrite_in_memory();
   Result<Solution> run_solver(const Planned& plan, const std::vector<std::uint32_t>& trace);
   Result<AddressSpace> space_for_stubs(const Bodies& bodies) const;
+  /// Whether stubs can stand far below the image as well as above it.
+  [[nodiscard]] bool room_on_both_sides() const;
   /// File pages that stubs share. Precondition: space_for_stubs() found room.
   [[nodiscard]] std::uint32_t ring_pages(const Bodies& bodies) const;
   Result<void> fill_pages(Planned& plan);

@@ -10,17 +10,24 @@
 namespace punster {
 namespace {
 
-/// Pages that the solver may open far from every arena: each is a mapping, and evicting a neighbour
-/// instead costs some executed jumps.
-std::uint64_t far_pages(std::uint64_t mapping_budget, std::size_t sites) {
-  return std::min<std::uint64_t>(mapping_budget / 16, 8 + sites / 100);
+/// Pages that the solver may open far from every arena. Each is a mapping, so where a neighbour
+/// that nobody asked to patch can be displaced instead, few are handed out: its copy stands in the
+/// row of bodies (bridges.h), and costs little at run time. git needed 1,977 mappings for all jumps
+/// with a page for every hundred sites, and needs 446 with one for every 2,000. Where nearly all
+/// instructions are sites and targets lie above the image only, there is nobody to displace, and
+/// every page saves traps.
+std::uint64_t far_pages(std::uint64_t mapping_budget, std::size_t sites, bool nobody_to_displace) {
+  return std::min<std::uint64_t>(mapping_budget / 16,
+                                 8 + sites / (nobody_to_displace ? 100 : 2000));
 }
 
 /// How full the ring of file pages gets when every site needs a stub, beyond the pages that it has
 /// anyway. Fuller is smaller, and finds room less often: with targets above the image only, libc
 /// kept 2,760 traps at 0.4 and 2,060 at 0.2, where git, with room on both sides, kept one at 0.5.
 constexpr double ring_fill_two_sided = 0.5, ring_fill_one_sided = 0.25;
-constexpr std::uint32_t least_ring_pages = 128;
+/// Where a run of pages passes the end of the ring, a mapping ends: 128 gave ls 123 mappings for
+/// all jumps, 192 give it 94.
+constexpr std::uint32_t least_ring_pages = 192;
 
 std::vector<TargetRange> signed_ranges(const std::vector<AddressRange>& ranges) {
   std::vector<TargetRange> out;
@@ -66,13 +73,20 @@ Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const
                                   " MiB and so much is not in reach of the code");
     free = without(free, claim.lo, (claim.hi + 4095) & ~std::int64_t{4095});
   }
-  return AddressSpace{std::move(free), far_pages(mapping_budget, bodies.sites().size()),
+  const std::size_t sites = bodies.sites().size();
+  const bool nobody_to_displace =
+      !room_on_both_sides() && sites * 2 > requests.instructions().size();
+  return AddressSpace{std::move(free), far_pages(mapping_budget, sites, nobody_to_displace),
                       ring_pages(bodies)};
 }
 
-std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
+bool Session::State::room_on_both_sides() const {
   const auto lowest = signed_ranges(room->free).front().lo;
-  const bool two_sided = signed_address(room->image.lo) - lowest > std::int64_t{1} << 30;
+  return signed_address(room->image.lo) - lowest > std::int64_t{1} << 30;
+}
+
+std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
+  const bool two_sided = room_on_both_sides();
   const double fill = two_sided ? ring_fill_two_sided : ring_fill_one_sided;
   const double bytes = static_cast<double>(bodies.sites().size()) * 5 / fill;
   std::uint64_t code_bytes = 0;

@@ -234,8 +234,12 @@ bool Board::can_undo(InsnIndex i) const {
       if (bytes_.locks(start_[i] + j) != 0) return false;
     return true;
   }
-  if (placed.shape != Shape::jump) return false;
-  const unsigned used = std::min(length(i), placed.prefixes + 5u);
+  if (placed.shape == Shape::short_jump)
+    for (Position p = placed.pad; p < placed.pad + 5; ++p)
+      if (bytes_.locks(p) != 1) return false;
+  if (placed.shape != Shape::jump && placed.shape != Shape::short_jump) return false;
+  const unsigned wanted = placed.shape == Shape::jump ? placed.prefixes + 5u : 2u;
+  const unsigned used = std::min(length(i), wanted);
   for (unsigned j = 0; j < length(i); ++j)
     if (bytes_.locks(start_[i] + j) != (j < used ? 1u : 0u)) return false;
   return true;
@@ -244,6 +248,7 @@ bool Board::can_undo(InsnIndex i) const {
 void Board::undo(InsnIndex i) {
   assert(can_undo(i));
   Placement& placed = placed_[i];
+  if (placed.shape == Shape::short_jump) return undo_short_jump(i);
   assert(placed.shape == Shape::jump);
   if (placed.stub) pages_.release(placed.target);
   for (Position p = start_[i]; p < start_[i] + placed.prefixes + 5; ++p) bytes_.unlock(p);

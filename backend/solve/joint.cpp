@@ -66,6 +66,10 @@ class Group {
     for (unsigned m = member_count_; m-- > 0;) {
       const auto& [insn, before] = members_[m];
       if (before.shape == Shape::untouched) continue;
+      if (before.shape == Shape::short_jump) {
+        board_.commit_short_jump(insn, before.pad, before.target, before.stub, before.means);
+        continue;
+      }
       board_.commit({insn, before.prefixes, before.stub, before.target, before.first_prefix});
       board_.add_means(insn, before.means);
     }
@@ -126,7 +130,7 @@ class Group {
   }
 
   [[nodiscard]] Opening opening(const Window& window) const {
-    return window.free_bytes >= 3 ? Opening::anywhere : options_.opening;
+    return window.free_bytes >= 3 && options_.new_arenas ? Opening::anywhere : options_.opening;
   }
 
   std::optional<unsigned> finish(unsigned followers) {

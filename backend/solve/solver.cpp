@@ -228,9 +228,11 @@ class Solver {
   }
   bool try_eviction(InsnIndex i) {
     if (!options_.allows(Tactic::T2) || !has_evictable_follower(i)) return false;
-    return note(
-        i, "followers evicted",
-        place_jointly(desk_, i, {.followers = 5, .evict = true, .look_ahead = false}).has_value());
+    JointOptions options{.followers = 5, .evict = true, .new_arenas = false, .look_ahead = false};
+    if (note(i, "followers evicted", place_jointly(desk_, i, options).has_value())) return true;
+    options.new_arenas = true;
+    return note(i, "followers evicted, with new arenas",
+                place_jointly(desk_, i, options).has_value());
   }
 
   [[nodiscard]] bool has_evictable_follower(InsnIndex i) const {
