@@ -27,7 +27,7 @@ endif()
 
 output_of(symbols ${NM} ${BLOB})
 set(header "// Generated from the blob's symbol table by check_blob.cmake.\n\n#pragma once\n\n")
-foreach(name entry init config state_bytes)
+foreach(name entry init gate config state_bytes)
   if(NOT symbols MATCHES "([0-9a-f]+) [A-Za-z] punster_${name}\n")
     message(FATAL_ERROR "runtime: the blob has no symbol punster_${name}")
   endif()

@@ -84,12 +84,4 @@ arrived:
 punster_return:
         ret
 
-# The end of every signal handler. Debuggers know a signal frame by these very bytes.
-        .globl  punster_restorer
-        .hidden punster_restorer
-        .balign 16
-punster_restorer:
-        mov     $__NR_rt_sigreturn, %rax
-        syscall
-
         .section .note.GNU-stack, "", @progbits

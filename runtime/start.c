@@ -1,6 +1,6 @@
-// What happens when a rewritten object starts: its own file is found, the trampolines are mapped, and only
-// when everything that patched code needs is there, the patched code. Any failure leaves the original
-// program, with one line that says so; PUNSTER_STRICT=1 ends the process instead.
+// What happens when a rewritten object starts: its own file is found, the trampolines are mapped,
+// and only when everything that patched code needs is there, the patched code. Any failure leaves
+// the original program, with one line that says so; PUNSTER_STRICT=1 ends the process instead.
 
 #include "object.h"
 #include "syscall.h"
@@ -11,16 +11,16 @@ void punster_return(void);
 // For backend/emit, which makes the state segment.
 __attribute__((used)) const uint64_t punster_state_bytes = sizeof(struct State);
 
-int find_object(struct Object *self) {
+int find_object(struct Object* self) {
   self->bias = (uint64_t)&punster_config - punster_config.config_address;
-  self->header = (const struct PunsterHeader *)(punster_config.header_address + self->bias);
-  self->state = (struct State *)(punster_config.state_address + self->bias);
+  self->header = (const struct PunsterHeader*)(punster_config.header_address + self->bias);
+  self->state = (struct State*)(punster_config.state_address + self->bias);
   return self->header->magic == PUNSTER_MAGIC && self->header->abi_version == PUNSTER_ABI_VERSION &&
          punster_config.state_bytes >= sizeof(struct State);
 }
 
-static const char *patch(struct Object *self) {
-  const char *reason = 0;
+static const char* patch(struct Object* self) {
+  const char* reason = 0;
   const long fd = open_own_file(self, &reason);
   if (fd < 0) return reason;
   reason = map_trampolines(self, fd);
@@ -32,7 +32,10 @@ static const char *patch(struct Object *self) {
       if (!reason) {
         // From here on everything is there that patched code needs.
         reason = map_overlays(self, fd);
-        if (reason) remove_trap_handler(self);
+        if (reason)
+          remove_trap_handler(self);
+        else
+          own_imports(self);
       }
       if (reason) unmap_counters(self);
     }
@@ -42,23 +45,25 @@ static const char *patch(struct Object *self) {
   return reason;
 }
 
-// Called by entry.S. `stack` is the stack pointer on arrival; `as_library`: DT_INIT called us. Returns
-// where to go on.
-__attribute__((used, visibility("hidden"))) uint64_t punster_start(const uint64_t *stack, int as_library) {
+// Called by entry.S. `stack` is the stack pointer on arrival; `as_library`: DT_INIT called us.
+// Returns where to go on.
+__attribute__((used, visibility("hidden"))) uint64_t punster_start(const uint64_t* stack,
+                                                                   int as_library) {
   struct Object self = {0};
   if (!find_object(&self)) {
     // Not even the way to the original entry point is known.
-    static const char text[] = "punster: the tables of a rewritten file are damaged: rewrite it again\n";
+    static const char text[] =
+        "punster: the tables of a rewritten file are damaged: rewrite it again\n";
     syscall3(__NR_write, 2, (long)text, sizeof text - 1);
     for (;;) syscall3(__NR_exit_group, 127, 0, 0);
   }
   if (!as_library) self.stack = stack;
-  const char *const reason = patch(&self);
+  const char* const reason = patch(&self);
   if (reason) {
     // The detail may stand where the environment is read to.
     char detail[32];
     append(detail, detail + sizeof detail, self.detail ? self.detail : "");
-    const char *const strict = environment(&self, "PUNSTER_STRICT");
+    const char* const strict = environment(&self, "PUNSTER_STRICT");
     const int fatal = strict && equal(strict, "1");
     say(&self, reason, self.detail ? detail : 0,
         fatal ? "not run, because PUNSTER_STRICT=1 is set"

@@ -1,35 +1,71 @@
-// Sites that no jump fits hold an undefined instruction. The kernel turns it into SIGILL, the handler
-// moves the interrupted program to the site's trampoline, and rt_sigreturn restores everything else, vector
-// state included. The table is searched in O(log n); nothing here takes a lock or allocates, so threads,
-// fork and nested signals need no thought.
+// Sites that no jump fits hold an undefined instruction. The kernel turns it into SIGILL, the
+// handler moves the interrupted program to the site's trampoline, and rt_sigreturn restores
+// everything else, vector state included. The table is searched in O(log n); nothing here takes a
+// lock or allocates, so threads, fork and nested signals need no thought.
 //
-// Whatever was not one of our sites goes to whoever handled SIGILL before us: another rewritten object
-// of this process, the program's own handler, or the default action.
-
-#include <asm/sigcontext.h>
-#include <asm/siginfo.h>
-#include <asm/signal.h>
-#include <asm/ucontext.h>
+// Several rewritten objects of a process share the handler of the one that started first. The later
+// ones know it by the words that it begins with (handler.S), and add their tables to its list.
+//
+// Whatever was not one of our sites is the program's: it gets what the kernel would have given it,
+// had its own action been installed. Its handler starts on the stack it asked for, with a frame
+// that looks as the kernel made it and returns to the program's own restorer, so that backtraces
+// and debuggers go through.
 
 #include "object.h"
+#include "process.h"
 #include "syscall.h"
 
 // SA_RESTORER is not in the user's half of the kernel's headers for every version.
-enum { sa_restorer_flag = 0x04000000, signal_set_bytes = 8 };
+enum { sa_restorer_flag = 0x04000000 };
 
 void punster_restorer(void);
+void punster_handler(void);
+_Noreturn void punster_enter_handler(uint64_t rsp, __sighandler_t handler, siginfo_t* info,
+                                     struct ucontext* context);
 
-static long set_action(const struct sigaction *action, struct sigaction *previous) {
-  return syscall6(__NR_rt_sigaction, SIGILL, (long)action, (long)previous, signal_set_bytes, 0, 0);
+// What stands at punster_handler, in whatever version of this runtime.
+struct HandlerStart {
+  uint8_t skip[8];
+  uint64_t magic;
+  int64_t to_config;  // from this structure to its blob's PunsterConfig
+};
+
+static long set_action(const struct sigaction* action, struct sigaction* previous) {
+  return syscall6(__NR_rt_sigaction, SIGILL, (long)action, (long)previous, sizeof(sigset_t), 0, 0);
 }
 
-static void change_mask(int how, const sigset_t *set) {
-  syscall6(__NR_rt_sigprocmask, how, (long)set, 0, signal_set_bytes, 0, 0);
+static void change_mask(int how, const uint64_t* set, uint64_t* old) {
+  syscall6(__NR_rt_sigprocmask, how, (long)set, (long)old, sizeof(sigset_t), 0, 0);
 }
 
-static const struct PunsterTrap *find_trap(const struct Object *self, uint64_t site) {
-  const struct PunsterTrap *traps = traps_of(self);
-  uint32_t lo = 0, hi = self->header->trap_count;
+struct Process* process_of(struct Object* self) {
+  return self->state->process;
+}
+
+int owns_calls_of(const struct Process* process, uint64_t address) {
+  for (const struct State* object = process->newest; object; object = object->next) {
+    const uint64_t there = address - object->bias;
+    if ((object->header->flags & PUNSTER_FLAG_OWNS_CALLS) && object->header->span_lo <= there &&
+        there < object->header->span_hi)
+      return 1;
+  }
+  return 0;
+}
+
+void install_handler(unsigned long restart) {
+  // A handler that would fault while SIGILL is blocked cannot be helped; ours may be entered again.
+  const struct sigaction action = {
+      .sa_handler = (__sighandler_t)(uintptr_t)punster_handler,
+      .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | restart | sa_restorer_flag,
+      .sa_restorer = punster_restorer};
+  set_action(&action, 0);
+}
+
+static const struct PunsterTrap* find_trap(const struct State* object, uint64_t site) {
+  const struct PunsterHeader* const header = object->header;
+  const struct PunsterTrap* const traps =
+      (const struct PunsterTrap*)((const char*)header + header->traps_offset);
+  uint32_t lo = 0, hi = header->trap_count;
   while (lo < hi) {
     const uint32_t middle = lo + (hi - lo) / 2;
     if (traps[middle].site < site)
@@ -37,62 +73,172 @@ static const struct PunsterTrap *find_trap(const struct Object *self, uint64_t s
     else
       hi = middle;
   }
-  return lo < self->header->trap_count && traps[lo].site == site ? &traps[lo] : 0;
+  return lo < header->trap_count && traps[lo].site == site ? &traps[lo] : 0;
+}
+
+// Whether `rip` was a site; then it is the trampoline's.
+static int take_trap(const struct Process* process, __u64* rip) {
+  for (const struct State* object = __atomic_load_n(&process->newest, __ATOMIC_ACQUIRE); object;
+       object = object->next) {
+    const struct PunsterTrap* const trap = find_trap(object, *rip - object->bias);
+    if (!trap) continue;
+    *rip = trap->trampoline + object->bias;
+    if (process->trap_count) __atomic_add_fetch(process->trap_count, 1, __ATOMIC_RELAXED);
+    return 1;
+  }
+  return 0;
 }
 
 static void default_action(int synchronous) {
-  const struct sigaction action = {.sa_handler = SIG_DFL,
-                                   .sa_flags = sa_restorer_flag,
-                                   .sa_restorer = punster_restorer};
+  const struct sigaction action = {
+      .sa_handler = SIG_DFL, .sa_flags = sa_restorer_flag, .sa_restorer = punster_restorer};
   set_action(&action, 0);
-  // A fault repeats itself when we return, with the program's state intact for the core file; a signal
-  // that was sent does not.
+  // A fault repeats itself when we return, with the program's state intact for the core file; a
+  // signal that was sent does not.
   if (!synchronous) {
     const long process = syscall3(__NR_getpid, 0, 0, 0), thread = syscall3(__NR_gettid, 0, 0, 0);
     syscall3(__NR_tgkill, process, thread, SIGILL);
   }
 }
 
-static void handle(int number, siginfo_t *info, void *context) {
+static int on_stack(const stack_t* stack, uint64_t rsp) {
+  const uint64_t lo = (uint64_t)stack->ss_sp;
+  return !(stack->ss_flags & SS_DISABLE) && rsp > lo && rsp <= lo + stack->ss_size;
+}
+
+// The kernel's frame, from the return address of the handler to the end of the vector state.
+struct Frame {
+  char *lo, *vectors, *hi;
+};
+
+static struct Frame frame_around(struct ucontext* context) {
+  struct Frame frame = {(char*)context - 8, 0, 0};
+  struct _fpstate_64* const vectors = context->uc_mcontext.fpstate;
+  frame.vectors = (char*)vectors;
+  if (vectors)
+    frame.hi = frame.vectors + (vectors->sw_reserved.magic1 == FP_XSTATE_MAGIC1
+                                    ? vectors->sw_reserved.extended_size
+                                    : sizeof *vectors);
+  return frame;
+}
+
+// The program did not ask for its alternate stack, or it is ours: its handler runs where the signal
+// came.
+static struct ucontext* move_frame(struct ucontext* context, siginfo_t** info) {
+  const struct Frame frame = frame_around(context);
+  if (!frame.vectors) return context;
+  const uint64_t vectors =
+      (context->uc_mcontext.rsp - 128 - (uint64_t)(frame.hi - frame.vectors)) & ~63ul;
+  char* const lo = (char*)vectors - (frame.vectors - frame.lo);
+  memcpy(lo, frame.lo, (size_t)(frame.hi - frame.lo));
+  *info = (siginfo_t*)(lo + ((char*)*info - frame.lo));
+  struct ucontext* const moved = (struct ucontext*)(lo + 8);
+  moved->uc_mcontext.fpstate = (struct _fpstate_64*)vectors;
+  return moved;
+}
+
+_Noreturn static void enter_program_handler(struct Process* process, struct sigaction action,
+                                            siginfo_t* info, struct ucontext* context) {
+  if (action.sa_flags & SA_RESETHAND) {
+    struct sigaction reset = action;
+    reset.sa_handler = SIG_DFL;
+    set_program_action(process, &reset);
+  }
+  const uint64_t mask = action.sa_mask & ~illegal;
+  change_mask(SIG_BLOCK, &mask, 0);
+  void (*restorer)(void) = action.sa_flags & sa_restorer_flag ? action.sa_restorer : 0;
+  if (restorer && owns_calls_of(process, (uint64_t)restorer)) {
+    // Its sigreturn comes by us, which reads what is written here: own_calls.c.
+    const int thread = thread_number();
+    if (is_blocking(process, thread)) context->uc_sigmask |= illegal;
+    context->uc_flags |= frame_of_sigill;
+    if (!(action.sa_flags & SA_NODEFER) || (action.sa_mask & illegal))
+      set_blocking(process, thread, 1);
+  }
+  const stack_t* const stack = (const stack_t*)&context->uc_stack;
+  const int wanted = (action.sa_flags & SA_ONSTACK) && !is_our_stack(process, stack);
+  if (!wanted && on_stack(stack, (uint64_t)context) && !on_stack(stack, context->uc_mcontext.rsp))
+    context = move_frame(context, &info);
+  uint64_t* const frame = (uint64_t*)context - 1;
+  *frame = (uint64_t)(restorer ? restorer : punster_restorer);
+  punster_enter_handler((uint64_t)frame, action.sa_handler, info, context);
+}
+
+// handler.S jumps here, the registers as the kernel set them.
+__attribute__((used, visibility("hidden"))) void punster_handle(int number, siginfo_t* info,
+                                                                struct ucontext* context) {
   struct Object self = {0};
   find_object(&self);
-  struct ucontext *const interrupted = context;
+  struct Process* const process = process_of(&self);
+  (void)number;
   const int synchronous = info->si_code > 0;
-  if (synchronous) {
-    const struct PunsterTrap *trap = find_trap(&self, interrupted->uc_mcontext.rip - self.bias);
-    if (trap) {
-      interrupted->uc_mcontext.rip = trap->trampoline + self.bias;
-      return;
-    }
-  }
-  const struct sigaction previous = self.state->previous;
-  if (previous.sa_handler == SIG_DFL || (previous.sa_handler == SIG_IGN && synchronous)) {
+  if (synchronous && take_trap(process, &context->uc_mcontext.rip)) return;
+  if (!synchronous && process->blocking_count && keep_pending(process, thread_number(), info))
+    return;
+  const struct sigaction action = program_action(process);
+  if (action.sa_handler == SIG_IGN && !synchronous) return;
+  if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN ||
+      (synchronous && process->blocking_count && is_blocking(process, thread_number()))) {
     default_action(synchronous);
     return;
   }
-  if (previous.sa_handler == SIG_IGN) return;
-  // As the kernel would have called it; our own rt_sigreturn restores the mask.
-  sigset_t mask = previous.sa_mask;
-  if (!(previous.sa_flags & SA_NODEFER)) mask |= 1ul << (SIGILL - 1);
-  change_mask(SIG_BLOCK, &mask);
-  if (previous.sa_flags & SA_RESETHAND) self.state->previous.sa_handler = SIG_DFL;
-  ((void (*)(int, siginfo_t *, void *))(uintptr_t)previous.sa_handler)(number, info, context);
+  enter_program_handler(process, action, info, context);
 }
 
-const char *install_trap_handler(struct Object *self) {
+// The process whose handler this is, if it is one of ours.
+static struct Process* process_behind(const struct sigaction* action) {
+  if (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN) return 0;
+  const struct HandlerStart* const start =
+      (const struct HandlerStart*)(uintptr_t)action->sa_handler;
+  if (memcmp(start, (const void*)(uintptr_t)punster_handler,
+             sizeof start->skip + sizeof start->magic))
+    return 0;
+  // Its configuration, wherever that blob has it.
+  const struct PunsterConfig* const config =
+      (const struct PunsterConfig*)((const char*)start + start->to_config);
+  return ((struct State*)(config->state_address + (uint64_t)config - config->config_address))
+      ->process;
+}
+
+static struct Process* make_process(struct Object* self, const struct sigaction* current) {
+  struct Process* const process = &self->state->shared;
+  process->actions[0] = *current;
+  uint64_t blocked = 0;
+  install_handler(SA_RESTART);
+  set_program_action(process, current);
+  change_mask(SIG_UNBLOCK, &illegal, &blocked);
+  if (blocked & illegal) set_blocking(process, thread_number(), 1);
+  give_alternate_stack(process);
+  return process;
+}
+
+const char* install_trap_handler(struct Object* self) {
+  struct State* const state = self->state;
   if (self->header->trap_count == 0) return 0;
-  // A handler that would fault while SIGILL is blocked cannot be helped; ours may be entered again.
-  const struct sigaction action = {
-      .sa_handler = (__sighandler_t)(uintptr_t)handle,
-      .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | sa_restorer_flag,
-      .sa_restorer = punster_restorer};
-  if (is_error(set_action(&action, &self->state->previous))) return "no handler for SIGILL can be installed";
-  const sigset_t illegal = 1ul << (SIGILL - 1);
-  change_mask(SIG_UNBLOCK, &illegal);
+  struct sigaction current;
+  if (is_error(set_action(0, &current))) return "the handler of SIGILL cannot be asked for";
+  struct Process* process = process_behind(&current);
+  if (!process) process = make_process(self, &current);
+  state->header = self->header;
+  state->bias = self->bias;
+  state->process = process;
+  state->next = __atomic_load_n(&process->newest, __ATOMIC_ACQUIRE);
+  while (!__atomic_compare_exchange_n(&process->newest, &state->next, state, 0, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
+  }
+  count_traps(self, process);
   return 0;
 }
 
-// Only right after install_trap_handler(): later, another object may have chained to us.
-void remove_trap_handler(struct Object *self) {
-  if (self->header->trap_count) set_action(&self->state->previous, 0);
+// Only right after install_trap_handler(): nobody has joined since, or another thread just did.
+void remove_trap_handler(struct Object* self) {
+  struct State *const state = self->state, *expected = state;
+  if (!state->process) return;
+  struct Process* const process = state->process;
+  const int only = __atomic_compare_exchange_n(&process->newest, &expected, state->next, 0,
+                                               __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  if (process != &state->shared || !only) return;
+  const struct sigaction action = program_action(process);
+  set_action(&action, 0);
+  remove_alternate_stack(process);
 }

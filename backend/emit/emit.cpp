@@ -46,6 +46,7 @@
 #include "backend/emit/mapping_count.h"
 #include "backend/emit/notes.h"
 #include "backend/emit/output_file.h"
+#include "backend/emit/owned_calls.h"
 #include "backend/emit/program_headers.h"
 #include "backend/emit/section_headers.h"
 #include "backend/emit/tables.h"
@@ -108,6 +109,24 @@ std::vector<FileEdit> edits_of(const ElfView& input, const EmitPlan& plan, const
   return edits;
 }
 
+/// The code of the gate, in the page of the plan that holds it. Errors: "out_of_range".
+Result<std::optional<FileEdit>> gate_edit(const EmitPlan& plan, const OutputLayout& layout,
+                                          const RuntimeBlob& blob) {
+  if (!plan.syscall_gate) return std::optional<FileEdit>{};
+  const Vaddr gate = *plan.syscall_gate;
+  const auto home = std::find_if(plan.mappings.begin(), plan.mappings.end(), [&](const PageMapping& m) {
+    return m.address <= gate && gate < m.address + Bytes{m.pages * page_size.value};
+  });
+  assert(home != plan.mappings.end() && !home->overlay);
+  std::optional<Vaddr> runtime;
+  if (!plan.traps.empty()) runtime = layout.runtime.address + Bytes{blob.gate};
+  auto code = gate_code(gate, runtime);
+  if (!code)
+    return error_at("out_of_range", "the runtime is over 2 GiB away from the code; use --no-traps", gate);
+  const auto at = layout.pages.offset + Bytes{home->first_page * page_size.value} + (gate - home->address);
+  return std::optional(FileEdit{at, std::move(*code)});
+}
+
 template <typename T>
 std::span<const std::uint8_t> bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(T)};
@@ -122,14 +141,19 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
   PUNSTER_TRY(const auto place, footprint(input));
   assert_sound(place, plan);
   PUNSTER_TRY(const auto hook, find_hook(input, !plan.traps.empty()));
+  std::vector<PunsterImport> imports;
+  if (!plan.traps.empty()) {
+    PUNSTER_TRY(imports, owned_imports(input));
+  }
 
   const auto blob = runtime_blob();
-  const auto layout = lay_out(input, place, plan, size_of_tables(input, plan), Bytes{blob.bytes.size()},
-                              Bytes{blob.state_bytes});
+  const auto layout = lay_out(input, place, plan, size_of_tables(input, plan, imports),
+                              Bytes{blob.bytes.size()}, Bytes{blob.state_bytes});
   // From here on every address and file offset of the output is known.
 
   const auto headers = new_program_headers(input, layout);
-  const auto tables = tables_segment(input, plan, layout, hook);
+  const auto tables = tables_segment(input, plan, layout, hook, imports);
+  PUNSTER_TRY(const auto gate, gate_edit(plan, layout, blob));
   const auto runtime = configured_runtime(blob, layout);
   const auto tools = tool_sections(input, plan, layout, first_trampoline_section(input, layout));
   const auto sections = new_section_headers(input, layout, tools);
@@ -145,6 +169,9 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
   PUNSTER_TRY(file.write(layout.header_table.offset, bytes_of(headers)));
   PUNSTER_TRY(file.write(layout.tables.offset, tables));
   PUNSTER_TRY(file.write(layout.pages.offset, plan.pages));
+  if (gate) {
+    PUNSTER_TRY(file.write(gate->at, gate->bytes));
+  }
   PUNSTER_TRY(file.write(layout.runtime.offset, runtime));
   if (sections) {
     PUNSTER_TRY(file.write(layout.end, sections->bytes));

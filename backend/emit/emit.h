@@ -42,12 +42,19 @@ enum class Layout : std::uint8_t { loader, headers };
 
 enum class BuildId : std::uint8_t { keep, fresh };
 
+/// Bytes of EmitPlan::syscall_gate.
+inline constexpr std::uint64_t gate_size = 16;
+
 struct EmitPlan {
   Layout layout = Layout::loader;
   std::vector<std::uint8_t> pages;     ///< physical pages, 4096 bytes each, holes filled with CC
   std::vector<PageMapping> mappings;   ///< ascending by address, disjoint
   std::vector<TrapRoute> traps;        ///< ascending by site
   std::optional<CounterRegion> counters;
+  /// Where displaced `syscall` instructions come by; emit writes the code there. Room for `gate_size` in a
+  /// page of trampolines.
+  std::optional<Vaddr> syscall_gate;
+  bool owns_calls = false;             ///< no `syscall` instruction is left that does not
   BuildId build_id = BuildId::keep;
   bool clear_shstk = false;            ///< a call is emulated by a push
   bool clear_ibt = false;              ///< an endbr64 is patched

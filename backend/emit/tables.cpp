@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/loader_abi.h"
+#include "backend/emit/owned_calls.h"
 
 namespace punster {
 namespace {
 
 // The runtime undoes an overlay with the segment it came from, so none may span two.
-std::vector<PageMapping> cut_at_segments(const ElfView& input, const std::vector<PageMapping>& mappings) {
+std::vector<PageMapping> cut_at_segments(const ElfView& input,
+                                         const std::vector<PageMapping>& mappings) {
   std::vector<PageMapping> pieces;
   for (auto m : mappings) {
     while (m.overlay) {
@@ -43,45 +44,56 @@ void put(std::vector<std::uint8_t>& out, const T& value) {
 
 }  // namespace
 
-Bytes size_of_tables(const ElfView& input, const EmitPlan& plan) {
+Bytes size_of_tables(const ElfView& input, const EmitPlan& plan,
+                     std::span<const PunsterImport> imports) {
   return Bytes{sizeof(PunsterHeader) +
                cut_at_segments(input, plan.mappings).size() * sizeof(PunsterMapping) +
-               plan.traps.size() * sizeof(PunsterTrap) +
+               plan.traps.size() * sizeof(PunsterTrap) + imports.size() * sizeof(PunsterImport) +
                (plan.counters ? plan.counters->path.size() + 1 : 0)};
 }
 
 std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& plan,
-                                         const OutputLayout& layout, const Hook& hook) {
+                                         const OutputLayout& layout, const Hook& hook,
+                                         std::span<const PunsterImport> imports) {
   const auto mappings = cut_at_segments(input, plan.mappings);
   PunsterHeader h{};
   h.magic = PUNSTER_MAGIC;
   h.abi_version = PUNSTER_ABI_VERSION;
   if (input.header().e_type == ET_DYN) h.flags |= PUNSTER_FLAG_POSITION_INDEPENDENT;
   if (input.kind() == FileKind::dso) h.flags |= PUNSTER_FLAG_SHARED_OBJECT;
+  if (plan.owns_calls && !plan.traps.empty()) h.flags |= PUNSTER_FLAG_OWNS_CALLS;
   h.hook = hook.kind;
   h.mapping_count = static_cast<std::uint32_t>(mappings.size());
   h.trap_count = static_cast<std::uint32_t>(plan.traps.size());
+  h.import_count = static_cast<std::uint32_t>(imports.size());
   h.header_address = layout.tables.address.value;
   h.header_offset = layout.tables.offset.value;
   h.mappings_offset = sizeof h;
   h.traps_offset = h.mappings_offset + mappings.size() * sizeof(PunsterMapping);
+  h.imports_offset = h.traps_offset + plan.traps.size() * sizeof(PunsterTrap);
   h.original_entry = hook.original_entry.value;
   h.span_lo = layout.span.lo.value;
   h.span_hi = layout.span.hi.value;
   if (plan.counters) {
     h.counters_address = plan.counters->address.value;
     h.counters_bytes = plan.counters->size.value;
-    h.counters_path = h.traps_offset + plan.traps.size() * sizeof(PunsterTrap);
+    h.counters_path = h.imports_offset + imports.size_bytes();
   }
+  const auto relro = protected_pages(input);
+  h.relro_lo = relro.lo.value;
+  h.relro_hi = relro.hi.value;
+  if (plan.syscall_gate) h.syscall_gate = plan.syscall_gate->value;
   std::copy(plan.build_key.begin(), plan.build_key.end(), h.build_key);
 
   std::vector<std::uint8_t> out;
-  out.reserve(size_of_tables(input, plan).value);
+  out.reserve(size_of_tables(input, plan, imports).value);
   put(out, h);
   for (const auto& m : mappings)
-    put(out, PunsterMapping{m.address.value, layout.pages.offset.value + m.first_page * page_size.value,
-                            m.pages, m.overlay ? PUNSTER_OVERLAY : PUNSTER_TRAMPOLINES});
+    put(out,
+        PunsterMapping{m.address.value, layout.pages.offset.value + m.first_page * page_size.value,
+                       m.pages, m.overlay ? PUNSTER_OVERLAY : PUNSTER_TRAMPOLINES});
   for (const auto& t : plan.traps) put(out, PunsterTrap{t.site.value, t.trampoline.value});
+  for (const auto& i : imports) put(out, i);
   if (plan.counters) {
     out.insert(out.end(), plan.counters->path.begin(), plan.counters->path.end());
     out.push_back(0);

@@ -6,10 +6,13 @@
 namespace punster {
 
 /// Bytes that tables_segment() will return.
-[[nodiscard]] Bytes size_of_tables(const ElfView& input, const EmitPlan& plan);
+[[nodiscard]] Bytes size_of_tables(const ElfView& input, const EmitPlan& plan,
+                                   std::span<const PunsterImport> imports);
 
-/// PunsterHeader | PunsterMapping[] | PunsterTrap[] | strings, as runtime/loader_abi.h describes them.
+/// PunsterHeader | PunsterMapping[] | PunsterTrap[] | PunsterImport[] | strings, as
+/// runtime/loader_abi.h describes them.
 [[nodiscard]] std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& plan,
-                                                       const OutputLayout& layout, const Hook& hook);
+                                                       const OutputLayout& layout, const Hook& hook,
+                                                       std::span<const PunsterImport> imports);
 
 }  // namespace punster

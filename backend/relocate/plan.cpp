@@ -116,8 +116,8 @@ std::optional<std::span<std::uint8_t>> jump_through_pushed_stack(
 class RelocationPlanner {
  public:
   RelocationPlanner(std::span<const std::uint8_t> bytes, Vaddr address, bool fixed_address,
-                    CallForm calls)
-      : bytes_(bytes), fixed_address_(fixed_address), calls_(calls) {
+                    CallForm calls, std::optional<Vaddr> syscall_gate)
+      : bytes_(bytes), fixed_address_(fixed_address), calls_(calls), syscall_gate_(syscall_gate) {
     planned_.address_ = address;
   }
 
@@ -169,9 +169,26 @@ class RelocationPlanner {
       case ZYDIS_MNEMONIC_ENDBR64:
         planned_.endbr_ = true;
         return same_bytes();
+      case ZYDIS_MNEMONIC_SYSCALL:
+        return syscall_gate_ ? syscall_through(*syscall_gate_) : same_bytes();
       default:
         return same_bytes();
     }
+  }
+
+  /// The runtime looks at the call before the kernel does. rcx and r11 are free: `syscall` overwrites both.
+  Result<void> syscall_through(Vaddr gate) {
+    append({0x4c, 0x8d, 0x1d, 0x05, 0, 0, 0,  //    lea 1f(%rip), %r11
+            0xe9});                           //    jmp gate
+    append_hole();
+    append({0x0f, 0x05});                     // 1: syscall
+    // The displacement counts from the end of it all, two bytes behind the jump.
+    const auto distance =
+        displacement(planned_.address_ + Bytes{insn_.length}, gate + Bytes{2});
+    if (!distance)
+      return refuse("the way that system calls take is out of reach");
+    planned_.distance_ = *distance;
+    return success();
   }
 
   /// The original bytes, with a hole where a RIP-relative operand has its displacement.
@@ -310,13 +327,15 @@ class RelocationPlanner {
   std::span<const std::uint8_t> bytes_;
   bool fixed_address_;
   CallForm calls_;
+  std::optional<Vaddr> syscall_gate_;
   ZydisDecodedInstruction insn_;
   Relocation planned_;
 };
 
 Result<Relocation> Relocation::plan(std::span<const std::uint8_t> bytes, Vaddr address,
-                                    bool fixed_address, CallForm calls) {
-  return RelocationPlanner(bytes, address, fixed_address, calls).run();
+                                    bool fixed_address, CallForm calls,
+                                    std::optional<Vaddr> syscall_gate) {
+  return RelocationPlanner(bytes, address, fixed_address, calls, syscall_gate).run();
 }
 
 }  // namespace punster

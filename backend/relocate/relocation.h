@@ -34,9 +34,11 @@ class Relocation {
   /// `bytes` start with the instruction and hold at least its length; `address` is its original
   /// link-time address. `fixed_address`: the image is never moved (ET_EXEC) and lies below 2 GiB, so a
   /// return address can be pushed as an immediate.
+  /// `syscall_gate`: where a displaced `syscall` goes first, see syscall_through(); nothing: it does not.
   /// Errors: kind "cannot_relocate" with the reason, at `address`.
   static Result<Relocation> plan(std::span<const std::uint8_t> bytes, Vaddr address,
-                                 bool fixed_address, CallForm calls = CallForm::emulated);
+                                 bool fixed_address, CallForm calls = CallForm::emulated,
+                                 std::optional<Vaddr> syscall_gate = std::nullopt);
 
   [[nodiscard]] unsigned length() const;  ///< bytes of the original instruction
   [[nodiscard]] unsigned size() const;    ///< bytes it takes elsewhere, at most `max_size`

@@ -51,6 +51,7 @@ TemplateSite Bodies::template_site(const Insn& insn) const {
   site.bytes = bytes_of(insn);
   site.length = insn.length();
   site.fixed_address = fixed_address();
+  site.syscall_gate = options_.syscall_gate;
   return site;
 }
 
@@ -371,7 +372,7 @@ std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
   const Insn& instruction = requests_.instructions()[insn];
   const auto bytes = bytes_of(instruction);
   if (bytes.size() < instruction.length()) return std::nullopt;
-  const auto relocation = Relocation::plan(bytes, instruction.address(), fixed_address());
+  const auto relocation = plan_instruction(template_site(instruction));
   // An endbr64 stays where indirect branches look for it: nobody asked to patch this instruction.
   if (!relocation || relocation.value().is_endbr()) return std::nullopt;
   const unsigned size =

@@ -79,6 +79,7 @@ struct BodyOptions {
   bool chaining = true;
   bool retarget_calls = false;  ///< where the template allows it
   unsigned bridge = 0;          ///< copies that may stand in a row between two bodies (bridges.h)
+  std::optional<Vaddr> syscall_gate = {};  ///< see Relocation::plan
 };
 
 class Bodies : public EvictedBodies {

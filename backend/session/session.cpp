@@ -52,13 +52,14 @@ Result<void> Session::State::rewrite_in_memory() {
   say("ingest", 0, requests.patches().size());
   PUNSTER_TRY(requests.settle());
   Planned plan;
+  place_gate();
   plan.bodies = std::make_unique<Bodies>(*input, requests, body_options());
   PUNSTER_TRY(plan.bodies->measure());
   statistics.seconds_ingest = lap();
   // From here on the set of sites and the size of every body are fixed.
 
   // 2. Lay out: every body gets its address and is written there.
-  plan.bodies->lay_out(next_reserved);
+  plan.bodies->lay_out(next_reserved + static_cast<std::int64_t>(syscall_gate ? gate_size : 0));
   PUNSTER_TRY(plan.space, space_for_stubs(*plan.bodies));
   // From here on every body of a site is final, and what cannot be relocated is no site any more.
 
@@ -119,6 +120,8 @@ Result<void> Session::State::fill_pages(Planned& plan) {
     ring.put(stub.at, jump);
   }
   for (const auto& data : reserved) store.put(data.address, data.bytes);
+  if (syscall_gate)
+    store.put(signed_address(*syscall_gate), std::vector<std::uint8_t>(gate_size, 0xcc));
   statistics.seconds_place = seconds_since(start);
   say("share", 0, store.page_count());
   std::vector<std::pair<std::int64_t, std::int64_t>> taken = {
@@ -151,6 +154,8 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   if (unwind) plan.places = std::make_unique<BodyPlaces>(*plan.bodies, requests);
   plan.emit_plan.bodies = plan.places.get();
   collect_traps(plan);
+  plan.emit_plan.syscall_gate = syscall_gate;
+  plan.emit_plan.owns_calls = syscall_gate && owns_calls(plan);
   return success();
 }
 

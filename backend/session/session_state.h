@@ -39,6 +39,7 @@ struct Session::State {
     std::vector<std::uint8_t> bytes;
   };
   std::vector<Reserved> reserved;
+  std::optional<Vaddr> syscall_gate;  // of the plan under way
 
   // The last plan; empty when something changed since.
   struct Planned {
@@ -71,7 +72,8 @@ struct Session::State {
     return {.jobs = jobs,
             .chaining = chaining,
             .retarget_calls = solver_options.allows(Tactic::C1),
-            .bridge = most_bridge};
+            .bridge = most_bridge,
+            .syscall_gate = syscall_gate};
   }
   Result<void> rewrite_in_memory();
   Result<Solution> run_solver(const Planned& plan, const std::vector<std::uint32_t>& trace);
@@ -83,6 +85,11 @@ struct Session::State {
   Result<void> fill_pages(Planned& plan);
   void count(const Planned& plan);
   void collect_traps(Planned& plan) const;
+  /// Room for the gate of system calls when the file has any and sites may be trapped.
+  void place_gate();
+  [[nodiscard]] bool is_syscall(const Insn& insn) const;
+  /// Whether no `syscall` of the file stays where it was.
+  [[nodiscard]] bool owns_calls(const Planned& plan) const;
   std::uint64_t mapping_count(const EmitPlan& plan) const;
   std::vector<std::uint8_t> build_key() const;
 };

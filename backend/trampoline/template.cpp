@@ -57,7 +57,8 @@ Result<void> encode_displaced(const TemplateSite& site, const Relocation& reloca
 
 Result<Relocation> plan_instruction(const TemplateSite& site) {
   return Relocation::plan(site.bytes, site.address, site.fixed_address,
-                          site.retarget_call ? CallForm::retargeted : CallForm::emulated);
+                          site.retarget_call ? CallForm::retargeted : CallForm::emulated,
+                          site.syscall_gate);
 }
 
 Result<BodyShape> Template::measure(const TemplateSite& site) const {

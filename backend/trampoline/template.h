@@ -52,6 +52,7 @@ struct TemplateSite {
   /// The site's call is retargeted if it can be: $instr is then CallForm::retargeted, and the body is
   /// entered with the return address on the stack.
   bool retarget_call = false;
+  std::optional<Vaddr> syscall_gate;  ///< see Relocation::plan
   /// Leave out the final $break: the body that continues is laid out right behind this one. Without
   /// effect on bodies whose BodyShape::final_break is 0.
   bool omit_final_break = false;

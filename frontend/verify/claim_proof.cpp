@@ -221,6 +221,10 @@ std::optional<Fault> ClaimProver::copy_at(Claim claim, bool pushed, std::uint32_
   }
 
   const Code copy = patched_.at(claim.run);
+  if (const auto length = gated_syscall(code, copy, claim.run, model_.syscall_gate)) {
+    leave({next, claim.run + Bytes{*length}}, Edge::next, from);
+    return std::nullopt;
+  }
   const auto [sameness, length] = compare_effect(code, claim.original, *decoded, copy, claim.run);
   if (sameness == Sameness::same) {
     if (decoded->flow == Flow::next) leave({next, claim.run + Bytes{length}}, Edge::next, from);

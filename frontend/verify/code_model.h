@@ -37,6 +37,7 @@ struct CodeModel {
   std::vector<AddressRange> changed_bytes;  ///< ascending runs of differing bytes
   BodyEntries entries;                      ///< of `changed`
   bool movable = true;                      ///< position-independent
+  Vaddr syscall_gate;  ///< displaced `syscall` instructions come by; 0: there is none
 
   [[nodiscard]] const ChangedStart* find_changed(Vaddr address) const;
   [[nodiscard]] bool is_start(Vaddr address) const;

@@ -1,6 +1,7 @@
 #include "frontend/verify/file_checks.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 
@@ -248,6 +249,24 @@ void check_hook(const PatchedImage& original, const PatchedImage& patched, Failu
                 to_hex(Vaddr{kept.value_or(0)}));
   if (header.hook != PUNSTER_HOOK_ENTRY && patched.elf_header().e_entry != entry)
     log.add(Vaddr{patched.elf_header().e_entry}, "hook", "the entry point changed");
+}
+
+void check_gate(const PatchedImage& original, const PatchedImage& patched, FailureLog& log) {
+  if (patched.header() == nullptr || patched.header()->syscall_gate == 0) return;
+  const Vaddr gate{patched.header()->syscall_gate};
+  std::array<std::uint8_t, 5> code{};
+  const auto size = patched.read(gate, code);
+  constexpr std::uint8_t straight_back[] = {0x41, 0xff, 0xe3};  // jmp *%r11
+  if (size >= sizeof straight_back &&
+      std::equal(std::begin(straight_back), std::end(straight_back), code.begin()))
+    return;
+  std::int32_t distance = 0;
+  std::memcpy(&distance, code.data() + 1, sizeof distance);
+  const Vaddr target = displaced(gate + Bytes{code.size()}, distance);
+  if (size < code.size() || code[0] != 0xe9 ||
+      added_code_at(original, patched, target.value) == nullptr)
+    log.add(gate, "gate",
+            "the way that system calls take at " + to_hex(gate) + " does not lead to the runtime");
 }
 
 }  // namespace punster

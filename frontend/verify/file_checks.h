@@ -17,8 +17,9 @@ namespace punster {
 void check_original_bytes(const PatchedImage& original, const PatchedImage& patched,
                           FailureLog& log);
 
-/// Of `bytes`, link-time addresses, those that are none of these allowed edits: where the headers and
-/// the hook's word stand in an executable segment, they show in memory unless an overlay hides them.
+/// Of `bytes`, link-time addresses, those that are none of these allowed edits: where the headers
+/// and the hook's word stand in an executable segment, they show in memory unless an overlay hides
+/// them.
 [[nodiscard]] std::vector<Vaddr> without_allowed_edits(std::vector<Vaddr> bytes,
                                                        const PatchedImage& original,
                                                        const PatchedImage& patched);
@@ -26,5 +27,8 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
 /// The hook that the tables name leads into a runtime that names these tables, and the original
 /// start is kept. Kind "hook". Does nothing when the file has no tables.
 void check_hook(const PatchedImage& original, const PatchedImage& patched, FailureLog& log);
+
+/// Where displaced `syscall` instructions come by: to the runtime, or straight back to them.
+void check_gate(const PatchedImage& original, const PatchedImage& patched, FailureLog& log);
 
 }  // namespace punster

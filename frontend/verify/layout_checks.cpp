@@ -116,7 +116,6 @@ void check_header(const PatchedImage& original, const PatchedImage& patched, Fai
   const bool movable = original.elf_header().e_type == ET_DYN;
   if (((header.flags & PUNSTER_FLAG_POSITION_INDEPENDENT) != 0) != movable)
     log.add("bad_tables", "the tables are wrong about whether the image can be moved");
-  if (header.reserved0 != 0) log.add("bad_tables", "a reserved field of the tables is in use");
   if (header.counters_address % page_size.value != 0 ||
       header.counters_bytes % page_size.value != 0)
     log.add(Vaddr{header.counters_address}, "bad_tables", "the counters are not whole pages");

@@ -249,6 +249,22 @@ Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b, 
   return compare_decoded(a.first(length), a_at, b, b_at);
 }
 
+std::optional<unsigned> gated_syscall(Code original, Code copy, Vaddr copy_at, Vaddr gate) {
+  constexpr std::uint8_t lea_syscall[] = {0x4c, 0x8d, 0x1d, 5, 0, 0, 0};  // lea 5(%rip), %r11
+  constexpr std::uint8_t syscall[] = {0x0f, 0x05};
+  constexpr unsigned jump = sizeof lea_syscall, behind_jump = jump + 5,
+                     length = behind_jump + sizeof syscall;
+  if (gate == Vaddr{} || original.size() < sizeof syscall || copy.size() < length ||
+      !std::equal(std::begin(syscall), std::end(syscall), original.begin()) ||
+      !std::equal(std::begin(lea_syscall), std::end(lea_syscall), copy.begin()) ||
+      !std::equal(std::begin(syscall), std::end(syscall), copy.begin() + behind_jump))
+    return std::nullopt;
+  const auto decoded = decode(copy.subspan(jump), copy_at + Bytes{jump});
+  if (!decoded || decoded->flow != Flow::jump || decoded->length != 5 || decoded->target != gate)
+    return std::nullopt;
+  return length;
+}
+
 std::optional<std::int64_t> stack_change(Code code, Vaddr) {
   Full full;
   if (!decode_full(code, full)) return std::nullopt;

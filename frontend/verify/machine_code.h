@@ -56,6 +56,13 @@ struct Comparison {
 [[nodiscard]] Comparison compare_effect(Code a, Vaddr a_at, const Decoded& a_decoded, Code b,
                                         Vaddr b_at);
 
+/// The length of a displaced `syscall` that comes by the gate: r11, which `syscall` overwrites
+/// anyway, gets the address of the `syscall`, and a jump leads to the gate, which must bring
+/// control back there. Nothing when `original` is no `syscall`, when there is no gate (0), or when
+/// another thing stands at `copy_at`.
+[[nodiscard]] std::optional<unsigned> gated_syscall(Code original, Code copy, Vaddr copy_at,
+                                                    Vaddr gate);
+
 /// By how much the instruction moves rsp; nothing when that depends on run-time values. Calls are
 /// taken to return with rsp as before.
 [[nodiscard]] std::optional<std::int64_t> stack_change(Code code, Vaddr at);

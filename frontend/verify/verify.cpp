@@ -57,6 +57,7 @@ class Verification {
     check_program_headers(original_, patched_, log_);
     check_tables(original_, patched_, log_);
     check_hook(original_, patched_, log_);
+    check_gate(original_, patched_, log_);
     // From here on memory after start is what PatchedImage says, or a failure stands in the log.
 
     find_changed_instructions();
@@ -103,6 +104,7 @@ void Verification::find_changed_instructions() {
   model_.original = &original_;
   model_.patched = &patched_;
   model_.movable = original_.elf_header().e_type == ET_DYN;
+  if (patched_.header() != nullptr) model_.syscall_gate = Vaddr{patched_.header()->syscall_gate};
   CodeKnowledge code = request_.code;
   if (code.instructions.empty() && sites_) {
     named_ = instructions_of(*sites_, original_);

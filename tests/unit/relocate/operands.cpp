@@ -81,6 +81,23 @@ TEST_CASE("everything else is copied byte for byte", "[relocate]") {
   }
 }
 
+TEST_CASE("a system call comes by the gate when there is one", "[relocate]") {
+  const auto relocation = Relocation::plan(bytes("0f 05"), original_address, false,
+                                           CallForm::emulated, Vaddr{0x500000});
+  REQUIRE(relocation);
+  std::vector<std::uint8_t> out(relocation.value().size());
+  REQUIRE(relocation.value().encode(new_address, out));
+  // 0x70100c is the system call itself.
+  CHECK(disassemble(out, new_address) == "lea 0x70100c, %r11; jmp 0x500000; syscall");
+  CHECK(relocation.value().fallthrough() == Fallthrough::always);
+  CHECK_FALSE(relocation.value().direct_target());
+}
+
+TEST_CASE("a gate out of reach is refused", "[relocate]") {
+  CHECK_FALSE(Relocation::plan(bytes("0f 05"), original_address, false, CallForm::emulated,
+                               Vaddr{0x100000000}));
+}
+
 TEST_CASE("returns are copied and do not run on", "[relocate]") {
   for (const auto* hex : {"c3", "c2 08 00", "f3 c3", "f2 c3", "66 c3", "48 cf", "cb", "48 0f 07"}) {
     const auto relocation = plan(hex);

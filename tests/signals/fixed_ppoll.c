@@ -1,0 +1,3 @@
+// As ppoll_full, linked otherwise.
+// flags: -no-pie
+#include "ppoll_full.c"

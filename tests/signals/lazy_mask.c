@@ -1,0 +1,3 @@
+// As sigill_in_mask, linked otherwise.
+// flags: -Wl,-z,lazy
+#include "sigill_in_mask.c"

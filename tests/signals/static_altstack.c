@@ -1,0 +1,3 @@
+// As sigill_altstack, linked otherwise.
+// flags: -static-pie
+#include "sigill_altstack.c"

@@ -1,0 +1,3 @@
+// As fork_inherits, linked otherwise.
+// flags: -static
+#include "fork_inherits.c"

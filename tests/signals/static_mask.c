@@ -1,0 +1,3 @@
+// As sigill_in_mask, linked otherwise.
+// flags: -static
+#include "sigill_in_mask.c"

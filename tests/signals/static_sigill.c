@@ -1,0 +1,3 @@
+// As sigill_own, linked otherwise.
+// flags: -static
+#include "sigill_own.c"

@@ -1,0 +1,3 @@
+// As sigill_siglongjmp, linked otherwise.
+// flags: -static
+#include "sigill_siglongjmp.c"
