@@ -1,6 +1,8 @@
-// Reading /proc/self/maps, the only way for code to learn which file it came from, and what lies around
-// it. The kernel hands it out in pieces that need not end at a line's end, so it is read by character.
+// Reading /proc/self/maps, the only way for code to learn which file it came from, and what lies
+// around it. The kernel hands it out in pieces that need not end at a line's end, so it is read by
+// character.
 
+#include <asm/errno.h>
 #include <asm/fcntl.h>
 
 #include "object.h"
@@ -8,18 +10,18 @@
 
 struct Reader {
   long fd;
-  char *buffer;
+  char* buffer;
   long position, size;
 };
 
-static int open_maps(struct Object *self, struct Reader *reader) {
+static int open_maps(struct Object* self, struct Reader* reader) {
   reader->fd = sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   reader->buffer = self->state->buffer;
   reader->position = reader->size = 0;
   return !is_error(reader->fd);
 }
 
-static int next(struct Reader *reader) {
+static int next(struct Reader* reader) {
   if (reader->position == reader->size) {
     reader->size = sys_read(reader->fd, reader->buffer, page_bytes);
     reader->position = 0;
@@ -32,7 +34,7 @@ static int next(struct Reader *reader) {
 }
 
 // Reads digits and the one character that ends them.
-static uint64_t number(struct Reader *reader, unsigned base) {
+static uint64_t number(struct Reader* reader, unsigned base) {
   uint64_t value = 0;
   for (;;) {
     const int c = next(reader);
@@ -45,8 +47,9 @@ static uint64_t number(struct Reader *reader, unsigned base) {
   }
 }
 
-// "7f00-7f10 r-xp 00001000 fd:01 1234      /path". The path goes to `path` when `wanted` lies inside.
-static int read_entry(struct Reader *reader, struct MapsEntry *entry, uint64_t wanted, char *path) {
+// "7f00-7f10 r-xp 00001000 fd:01 1234      /path". The path goes to `path` when `wanted` lies
+// inside.
+static int read_entry(struct Reader* reader, struct MapsEntry* entry, uint64_t wanted, char* path) {
   const int first = next(reader);
   if (first < 0) return 0;
   --reader->position;
@@ -60,7 +63,8 @@ static int read_entry(struct Reader *reader, struct MapsEntry *entry, uint64_t w
   // No path: the line ends right here, or after one more space (older kernels).
   entry->inode = 0;
   int c;
-  while ((c = next(reader)) >= '0' && c <= '9') entry->inode = entry->inode * 10 + (unsigned)(c - '0');
+  while ((c = next(reader)) >= '0' && c <= '9')
+    entry->inode = entry->inode * 10 + (unsigned)(c - '0');
   while (c == ' ') c = next(reader);
   long length = 0;
   const int keep = path && entry->lo <= wanted && wanted < entry->hi;
@@ -70,7 +74,7 @@ static int read_entry(struct Reader *reader, struct MapsEntry *entry, uint64_t w
   return 1;
 }
 
-int find_own_entry(struct Object *self, char *path) {
+int find_own_entry(struct Object* self, char* path) {
   struct Reader reader;
   const uint64_t address = (uint64_t)self->header;
   if (!open_maps(self, &reader)) return 0;
@@ -82,8 +86,8 @@ int find_own_entry(struct Object *self, char *path) {
   return found;
 }
 
-static int holds_a_trampoline(const struct Object *self, uint64_t lo, uint64_t hi) {
-  const struct PunsterMapping *m = mappings_of(self);
+static int holds_a_trampoline(const struct Object* self, uint64_t lo, uint64_t hi) {
+  const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
     const uint64_t at = m[i].address + self->bias;
     if (m[i].kind == PUNSTER_TRAMPOLINES && at < hi && lo < at + (uint64_t)m[i].pages * page_bytes)
@@ -92,13 +96,40 @@ static int holds_a_trampoline(const struct Object *self, uint64_t lo, uint64_t h
   return 0;
 }
 
-// ld.so (glibc's and musl's) maps the whole span of an object at once, from the object's file, and then the
-// segments over it; what is left between them is still that first mapping, made inaccessible or not. The
-// kernel does not do so for the program itself. So the span is ours when it has no hole, and everything in
-// it comes from our file, except for anonymous memory outside of what we want (.bss).
-int span_is_reserved(struct Object *self) {
+// A call that reads eight bytes and then fails for another reason, or because it cannot.
+static int can_read(uint64_t address) {
+  enum { no_such_change = 99 };
+  return syscall6(__NR_rt_sigprocmask, no_such_change, (long)address, 0, sizeof(sigset_t), 0, 0) !=
+         -EFAULT;
+}
+
+// Without /proc: nothing in it is free, and where our trampolines go, nothing can be read. Two
+// things that hold of no address space where somebody else mapped something in between.
+static int is_filled(struct Object* self, uint64_t lo, uint64_t hi) {
+  if (!(self->header->flags & PUNSTER_FLAG_SHARED_OBJECT)) return 0;
+  enum { at_once = page_bytes };  // pages; mincore() wants a byte for each
+  while (lo < hi) {
+    const uint64_t pages = (hi - lo) / page_bytes < at_once ? (hi - lo) / page_bytes : at_once;
+    if (is_error(syscall3(__NR_mincore, (long)lo, (long)(pages * page_bytes),
+                          (long)self->state->buffer)))
+      return 0;
+    lo += pages * page_bytes;
+  }
+  const struct PunsterMapping* m = mappings_of(self);
+  for (uint32_t i = 0; i < self->header->mapping_count; ++i)
+    for (uint32_t page = 0; m[i].kind == PUNSTER_TRAMPOLINES && page < m[i].pages; ++page)
+      if (can_read(m[i].address + self->bias + (uint64_t)page * page_bytes)) return 0;
+  return 1;
+}
+
+// ld.so (glibc's and musl's) maps the whole span of an object at once, from the object's file, and
+// then the segments over it; what is left between them is still that first mapping, made
+// inaccessible or not. The kernel does not do so for the program itself. So the span is ours when
+// it has no hole, and everything in it comes from our file, except for anonymous memory outside of
+// what we want (.bss).
+int span_is_reserved(struct Object* self) {
   const uint64_t lo = self->header->span_lo + self->bias, hi = self->header->span_hi + self->bias;
-  if (!self->own.hi && !find_own_entry(self, 0)) return 0;
+  if (!self->own.hi && !find_own_entry(self, 0)) return is_filled(self, lo, hi);
   struct MapsEntry entry;
   struct Reader reader;
   if (!open_maps(self, &reader)) return 0;
@@ -106,7 +137,8 @@ int span_is_reserved(struct Object *self) {
   while (covered < hi && read_entry(&reader, &entry, 0, 0)) {
     if (entry.hi <= covered) continue;
     if (entry.lo > covered) break;
-    const int from_our_file = entry.inode && entry.inode == self->own.inode && entry.device == self->own.device;
+    const int from_our_file =
+        entry.inode && entry.inode == self->own.inode && entry.device == self->own.device;
     if (!from_our_file && (entry.inode || holds_a_trampoline(self, entry.lo, entry.hi))) break;
     covered = entry.hi;
   }

@@ -45,6 +45,7 @@ struct Object {
   const char* name;       // of our file, as well as we know it, for messages
   const char* detail;     // of the reason for a failure, or 0
   uint64_t shift;         // how far our pages stand in the file from where emit wrote them
+  uint64_t originals;     // where in a copy of our pages the replaced code stands; 0: it is no copy
   struct MapsEntry own;   // of our header, once it was needed; hi is 0 before
   int reserved;           // known: the loader reserved the span of our program headers
 };
@@ -63,6 +64,9 @@ static inline const struct PunsterTrap* traps_of(const struct Object* self) {
 // own_file.c: opens our own file, verified to be the very one that was loaded, or returns -1 and
 // says why in *reason. Sets self->name.
 long open_own_file(struct Object* self, const char** reason);
+
+// copied_pages.c: a file in memory with our pages, or -1.
+long copy_own_pages(struct Object* self);
 
 // environment.c: the value of `name` (in state->value, or on the initial stack), or 0. Always 0
 // under AT_SECURE: whoever starts a setuid program does not get to say what it maps.

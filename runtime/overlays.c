@@ -1,6 +1,6 @@
-// Replacing code pages by their patched copies. From the first of these calls on the program is neither
-// the original nor the patched one, so a failure in the middle (the limit on mappings) is undone from
-// the original bytes, which still stand in the file where they always stood.
+// Replacing code pages by their patched copies. From the first of these calls on the program is
+// neither the original nor the patched one, so a failure in the middle (the limit on mappings) is
+// undone from the original bytes, which still stand in the file where they always stood.
 
 #include <linux/elf.h>
 #include <linux/mman.h>
@@ -8,14 +8,22 @@
 #include "object.h"
 #include "syscall.h"
 
-static int map_over(const struct PunsterMapping *m, uint64_t bias, long fd, uint64_t offset) {
+static int map_over(const struct PunsterMapping* m, uint64_t bias, long fd, uint64_t offset) {
   const uint64_t at = m->address + bias;
-  return sys_mmap(at, (uint64_t)m->pages * page_bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
-                  offset) == (long)at;
+  return sys_mmap(at, (uint64_t)m->pages * page_bytes, PROT_READ | PROT_EXEC,
+                  MAP_PRIVATE | MAP_FIXED, fd, offset) == (long)at;
+}
+
+static int restore_from_copy(const struct Object* self, long fd, const struct PunsterMapping* m) {
+  uint64_t offset = self->originals;
+  for (const struct PunsterMapping* before = mappings_of(self); before < m; ++before)
+    if (before->kind == PUNSTER_OVERLAY) offset += (uint64_t)before->pages * page_bytes;
+  return map_over(m, self->bias, fd, offset);
 }
 
 // An overlay lies within one segment; emit sees to that.
-static int restore(const struct Object *self, long fd, const struct PunsterMapping *m) {
+static int restore(const struct Object* self, long fd, const struct PunsterMapping* m) {
+  if (self->originals) return restore_from_copy(self, fd, m);
   struct elf64_hdr file;
   if (sys_pread(fd, &file, sizeof file, 0) != (long)sizeof file) return 0;
   for (unsigned i = 0; i < file.e_phnum; ++i) {
@@ -28,10 +36,11 @@ static int restore(const struct Object *self, long fd, const struct PunsterMappi
   return 0;
 }
 
-const char *map_overlays(struct Object *self, long fd) {
-  const struct PunsterMapping *m = mappings_of(self);
+const char* map_overlays(struct Object* self, long fd) {
+  const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
-    if (m[i].kind != PUNSTER_OVERLAY || map_over(&m[i], self->bias, fd, m[i].file_offset + self->shift))
+    if (m[i].kind != PUNSTER_OVERLAY ||
+        map_over(&m[i], self->bias, fd, m[i].file_offset + self->shift))
       continue;
     for (uint32_t k = i; k-- > 0;)
       if (m[k].kind == PUNSTER_OVERLAY && !restore(self, fd, &m[k])) {

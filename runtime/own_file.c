@@ -1,7 +1,8 @@
-// Opening the file that we are: the pages to map are in there, and pages of another file would be code at
-// random. A path proves nothing (the file may have been replaced since, the program may have been started
-// through ld.so, or inside another root directory), so every candidate must hold, at the place where our
-// tables came from, exactly the bytes that are mapped here, build key included.
+// Opening the file that we are: the pages to map are in there, and pages of another file would be
+// code at random. A path proves nothing (the file may have been replaced since, the program may
+// have been started through ld.so, or inside another root directory), so every candidate must hold,
+// at the place where our tables came from, exactly the bytes that are mapped here, build key
+// included.
 
 #include <asm/fcntl.h>
 #include <linux/elf.h>
@@ -9,7 +10,7 @@
 #include "object.h"
 #include "syscall.h"
 
-static int is_our_file(struct Object *self, long fd) {
+static int is_our_file(struct Object* self, long fd) {
   struct elf64_hdr file;
   struct elf64_phdr p;
   struct PunsterHeader there;
@@ -26,7 +27,7 @@ static int is_our_file(struct Object *self, long fd) {
 }
 
 // Returns the file, or -1; *another becomes 1 when the path leads to some other file.
-static long try_path(struct Object *self, const char *path, int *another) {
+static long try_path(struct Object* self, const char* path, int* another) {
   const long fd = sys_open(path, O_RDONLY | O_CLOEXEC);
   if (is_error(fd)) return -1;
   if (is_our_file(self, fd)) return fd;
@@ -35,10 +36,10 @@ static long try_path(struct Object *self, const char *path, int *another) {
   return -1;
 }
 
-long open_own_file(struct Object *self, const char **reason) {
+long open_own_file(struct Object* self, const char** reason) {
   int another = 0;
   long fd = -1;
-  char *const path = self->state->path;
+  char* const path = self->state->path;
   if (self->stack) {  // a program
     self->name = file_name_from_kernel(self);
     int started_by_loader = 0;  // then /proc/self/exe is ld.so, which means nothing
@@ -50,9 +51,9 @@ long open_own_file(struct Object *self, const char **reason) {
     if (path[0]) self->name = path;
     fd = try_path(self, path, &another);
     if (fd < 0) {  // deleted, or never had a name: needs privileges, but then it works
-      char *const link = self->state->value;
-      const char *const end = link + path_bytes;
-      char *at = append(link, end, "/proc/self/map_files/");
+      char* const link = self->state->value;
+      const char* const end = link + path_bytes;
+      char* at = append(link, end, "/proc/self/map_files/");
       at = append_hex(at, end, self->own.lo);
       at = append(at, end, "-");
       append_hex(at, end, self->own.hi);
@@ -65,8 +66,10 @@ long open_own_file(struct Object *self, const char **reason) {
       another = 1;
     }
   }
+  if (fd < 0) fd = copy_own_pages(self);
   if (fd < 0)
-    *reason = another ? "the file was deleted or replaced after it was loaded"
-                      : "its own file cannot be opened (is there no /proc here?)";
+    *reason = another
+                  ? "the file was deleted or replaced after it was loaded, and cannot be copied"
+                  : "its own file can neither be opened nor copied (no /proc, no memfd_create?)";
   return fd;
 }
