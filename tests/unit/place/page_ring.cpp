@@ -89,7 +89,7 @@ TEST_CASE("ring: random stubs are seen where they were put") {
     std::map<std::int64_t, std::uint8_t> wanted;
     std::vector<bool> used(size * page);
     const std::int64_t spread = 1 + random() % 2000;
-    for (unsigned n = random() % 200; n > 0; --n) {
+    for (unsigned n = static_cast<unsigned>(random() % 200); n > 0; --n) {
       const std::int64_t at =
           (static_cast<std::int64_t>(random() % (spread * page)) - spread * page / 2);
       const auto place = [&](std::int64_t a) {
