@@ -234,7 +234,8 @@ static long own_context(struct Caller* caller, struct Arguments* a, unsigned whi
   return forward(caller, a);
 }
 
-// A slot that is not bound yet leads through the file's own PLT, whose code may be trapped.
+// A call that succeeds does not return, so the slot must be bound and taken back before. Besides,
+// what is not bound yet leads through the file's own PLT, whose code may be trapped.
 static void bind(struct Caller* caller, const struct Arguments* a) {
   const struct PunsterHeader* const h = caller->self.header;
   const uint64_t there = caller->self.state->originals[a->function] - caller->self.bias;
@@ -245,8 +246,8 @@ static void bind(struct Caller* caller, const struct Arguments* a) {
 }
 
 static long own_exec(struct Caller* caller, struct Arguments* a) {
-  if (!changes_what_is_inherited(caller->process)) return forward(caller, a);
   bind(caller, a);
+  if (!changes_what_is_inherited(caller->process)) return forward(caller, a);
   show_kernel_the_truth(caller->process);
   const long result = forward(caller, a);
   own_again(caller->process);

@@ -1,4 +1,5 @@
 // System calls of the program's own, past libc: masks, actions, faults of the kernel's.
+// not-on-libc: nobody owns them where only libc has traps
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
