@@ -57,6 +57,8 @@ Result<void> Requests::settle() {
   PUNSTER_TRY(settle_instructions());
   PUNSTER_TRY(settle_padding());
   PUNSTER_TRY(settle_patches());
+  instructions_.shrink_to_fit();
+  patches_.shrink_to_fit();
   settled_ = true;
   return success();
 }
@@ -109,11 +111,13 @@ Result<void> Requests::settle_patches() {
   };
   if (!std::is_sorted(patches_.begin(), patches_.end(), by_address))
     std::stable_sort(patches_.begin(), patches_.end(), by_address);
+  std::size_t insn = 0;
   for (std::size_t i = 0; i < patches_.size(); ++i) {
     const Vaddr at = patches_[i].address;
     if (i > 0 && patches_[i - 1].address == at)
       return error_at("duplicate_site", "two patches for the instruction at " + to_hex(at), at);
-    if (!find(at))
+    while (insn < instructions_.size() && instructions_[insn].address() < at) ++insn;
+    if (insn == instructions_.size() || instructions_[insn].address() != at)
       return error_at("unknown_instruction",
                       "no instruction was announced at " + to_hex(at) + "; send it first", at);
   }
@@ -137,13 +141,17 @@ const Template* Requests::trampoline(std::string_view name) const {
 }
 
 std::string Requests::digest() const {
+  constexpr std::size_t digest_chunk = 1 << 16;
   std::string text;
   auto number = [&](std::uint64_t value) {
     text.append(reinterpret_cast<const char*>(&value), sizeof value);
   };
-  for (const auto& insn : instructions_) number(insn.packed);
+  const std::span<const Insn> insns(instructions_);
+  text = sha256_hex({reinterpret_cast<const std::uint8_t*>(insns.data()), insns.size_bytes()});
   for (const auto& range : padding_) number(range.lo.value), number(range.hi.value);
   for (const auto& patch : patches_) {
+    if (text.size() > digest_chunk)  // a digest stands for what it was made of
+      text = sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     number(patch.address.value);
     text += batches_[patch.batch].trampoline + batches_[patch.batch].replace.value_or("");
     for (const auto& [name, column] : batches_[patch.batch].columns)

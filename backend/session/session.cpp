@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <numeric>
 
@@ -92,7 +93,7 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
   std::vector<SolverSite> sites;
   sites.reserve(bodies.sites().size());
   for (const auto& site : bodies.sites())
-    sites.push_back({site.insn, site.address, bodies.replacement_of(site), site.retargets_call});
+    sites.push_back({site.insn, site.retargets_call, site.address, bodies.replacement_of(site)});
   const auto regions = code_regions(*input, true);
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
   SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
@@ -207,15 +208,23 @@ void Session::State::count(const Planned& plan) {
   auto& s = statistics;
   s.sites = requests.patches().size();
   s.failed = plan.bodies->refused().size();
+  std::array<std::uint64_t, tactic_count> tactics{};
+  std::array<std::uint64_t, 256> means{};  // by their bits
   for (const auto& decision : plan.solution.decisions) {
     if (decision.tactic == Tactic::none) {
       ++s.failed;
       continue;
     }
     ++(decision.tactic == Tactic::B0 ? s.trapped : s.patched);
-    ++s.by_tactic[to_string(decision.tactic)];
-    for (const auto& name : means_names(decision.means)) ++s.by_means[name];
+    ++tactics[static_cast<std::size_t>(decision.tactic)];
+    ++means[decision.means];
   }
+  for (std::size_t tactic = 0; tactic < tactics.size(); ++tactic)
+    if (tactics[tactic] > 0) s.by_tactic[to_string(static_cast<Tactic>(tactic))] = tactics[tactic];
+  for (std::size_t set = 0; set < means.size(); ++set)
+    if (means[set] > 0)
+      for (const auto& name : means_names(static_cast<std::uint8_t>(set)))
+        s.by_means[name] += means[set];
   s.shadow_stack_cleared = plan.emit_plan.clear_shstk;
   s.branch_tracking_cleared = plan.emit_plan.clear_ibt;
   s.peak_rss_bytes = peak_rss();

@@ -70,13 +70,14 @@ struct CodeRegion {
 };
 
 struct SolverSite {
-  std::uint32_t insn = 0;                ///< index into SolverInput::instructions
-  std::int64_t body = 0;                 ///< where its trampoline body will stand
-  const std::string* replace = nullptr;  ///< I0: these bytes, exactly the instruction's length
+  std::uint32_t insn = 0;  ///< index into SolverInput::instructions
   /// C1: a call of five to eight bytes whose body wants the return address pushed. It becomes
   /// prefixes and an E8 that ends where the call ended, and nothing else: no trap, no short jump.
   bool retarget_call = false;
+  std::int64_t body = 0;                 ///< where its trampoline body will stand
+  const std::string* replace = nullptr;  ///< I0: these bytes, exactly the instruction's length
 };
+static_assert(sizeof(SolverSite) == 24);
 
 /// Where evicted instructions run. Called only by the solver's thread.
 class EvictedBodies {

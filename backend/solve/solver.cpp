@@ -265,6 +265,7 @@ class Solver {
 
   Solution collect() {
     Solution solution;
+    solution.decisions.reserve(input_.sites.size());
     for (const auto& site : input_.sites) {
       const Placement& placed = board_.placement(site.insn);
       const unsigned used = placed.shape == Shape::jump         ? placed.prefixes + 5u
@@ -275,6 +276,9 @@ class Solver {
                                     static_cast<std::uint8_t>(used > own ? used - own : 0),
                                     placed.target});
     }
+    std::size_t stubs = 0;
+    for (InsnIndex i = 0; i < board_.insn_count(); ++i) stubs += board_.placement(i).stub;
+    solution.stubs.reserve(stubs);
     InsnIndex last_site = 0;  // evicted followers stand behind the site that needed them
     for (InsnIndex i = 0; i < board_.insn_count(); ++i) {
       if (board_.is_site(i)) last_site = board_.site_of(i);

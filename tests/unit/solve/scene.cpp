@@ -31,7 +31,7 @@ Scene& Scene::insn(const Code& bytes) {
 Scene& Scene::site(const Code& bytes) {
   insn(bytes);
   const auto body = first_body + 64 * static_cast<std::int64_t>(sites.size());
-  sites.push_back({static_cast<std::uint32_t>(insns.size() - 1), body, nullptr});
+  sites.push_back({static_cast<std::uint32_t>(insns.size() - 1), false, body, nullptr});
   return *this;
 }
 
