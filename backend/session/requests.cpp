@@ -47,7 +47,7 @@ Result<void> Requests::add(const PatchesRequest& request) {
     patches_.push_back({Vaddr{address}, batch, row});
   }
   batches_.push_back(request);
-  batches_.back().deltas.clear();
+  batches_.back().deltas = decltype(request.deltas)();
   settled_ = false;
   return success();
 }
