@@ -66,6 +66,7 @@ Json to_json(const Statistics& m) {
           {"output_bytes", m.output_bytes},
           {"layout", m.layout},
           {"raised_by", to_hex(Vaddr{m.raised_by})},
+          {"not_raised", m.not_raised},
           {"shadow_stack_cleared", m.shadow_stack_cleared},
           {"branch_tracking_cleared", m.branch_tracking_cleared},
           {"unwind", to_json(m.unwind)},
@@ -107,6 +108,7 @@ Result<Statistics> from_json(const Json& json, const Statistics*, const std::str
   Vaddr raised_by;
   fields.optional("raised_by", raised_by);
   m.raised_by = raised_by.value;
+  fields.optional("not_raised", m.not_raised);
   fields.optional("shadow_stack_cleared", m.shadow_stack_cleared);
   fields.optional("branch_tracking_cleared", m.branch_tracking_cleared);
   fields.optional("peak_rss_bytes", m.peak_rss_bytes);

@@ -107,6 +107,7 @@ Json to_json(const OptionsRequest& m) {
   put(json, "traps", m.traps);
   put(json, "chaining", m.chaining);
   put(json, "unwind", m.unwind);
+  put(json, "raise", m.raise);
   put(json, "jobs", m.jobs);
   put(json, "build_id", m.build_id);
   put(json, "solver", m.solver);
@@ -123,6 +124,7 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("traps", m.traps);
   fields.optional("chaining", m.chaining);
   fields.optional("unwind", m.unwind);
+  fields.optional("raise", m.raise);
   fields.optional("jobs", m.jobs);
   fields.optional("build_id", m.build_id);
   fields.optional("solver", m.solver);

@@ -44,9 +44,10 @@ struct BinaryReply {
 struct OptionsRequest {
   std::vector<std::string> tactics;  // empty: all
   std::optional<std::uint64_t> max_mappings;
-  std::optional<bool> traps;     // false: --no-traps
-  std::optional<bool> chaining;  // false: --no-chaining
-  std::optional<bool> unwind;    // false: --no-unwind
+  std::optional<bool> traps;         // false: --no-traps
+  std::optional<bool> chaining;      // false: --no-chaining
+  std::optional<bool> unwind;        // false: --no-unwind
+  std::optional<std::string> raise;  // "auto", "never" or "always"
   std::optional<unsigned> jobs;
   std::optional<std::string> build_id;  // "keep" or "new"
   std::optional<std::string> solver;    // "greedy" (more will come)
@@ -122,7 +123,8 @@ struct Statistics {
   std::map<std::string, std::uint64_t> by_means;
   std::uint64_t mappings = 0, virtual_pages = 0, physical_pages = 0, output_bytes = 0;
   std::string layout = "loader";
-  std::uint64_t raised_by = 0;
+  std::uint64_t raised_by = 0;  // bytes
+  std::string not_raised;       // why a shared object was not, although it might have been
   bool shadow_stack_cleared = false, branch_tracking_cleared = false;
   UnwindStatistics unwind;
   double seconds_ingest = 0, seconds_solve = 0, seconds_place = 0, seconds_share = 0,

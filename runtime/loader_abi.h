@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define PUNSTER_ABI_VERSION 2u
+#define PUNSTER_ABI_VERSION 3u
 // The bytes 'P' 'U' 'N' 'S' 'T' 'E' 'R' 1. They begin the tables segment: a rewritten file is
 // recognised by a PT_LOAD whose first file bytes these are, with or without section headers.
 #define PUNSTER_MAGIC 0x01524554534e5550ull
@@ -109,6 +109,8 @@ struct PunsterHeader {
       relro_hi;  // link-time, pages that ld.so makes read-only before we run; or 0, 0
   uint64_t
       syscall_gate;  // link-time; displaced `syscall` instructions come by here. 0: they do not
+  uint64_t raised_by;     // how much higher all addresses are than in the input; a multiple of the page
+                          // size. Nothing at run time depends on it
   uint8_t build_key[32];  // SHA-256 of the input and the requests: identifies this very file
 };
 
@@ -139,10 +141,10 @@ struct PunsterCounters {
 #ifdef __cplusplus
 static_assert(sizeof(PunsterMapping) == 24 && sizeof(PunsterTrap) == 16 &&
               sizeof(PunsterImport) == 16);
-static_assert(sizeof(PunsterHeader) == 176 && sizeof(PunsterConfig) == 32);
+static_assert(sizeof(PunsterHeader) == 184 && sizeof(PunsterConfig) == 32);
 static_assert(sizeof(PunsterCounters) == 72);
 #else
-_Static_assert(sizeof(struct PunsterHeader) == 176, "no padding");
+_Static_assert(sizeof(struct PunsterHeader) == 184, "no padding");
 _Static_assert(sizeof(struct PunsterConfig) == 32, "no padding");
 #endif
 

@@ -24,6 +24,8 @@ class DynamicSection {
   static Result<DynamicSection> read(const ElfView& view);
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
+  /// In file order, up to the first DT_NULL.
+  [[nodiscard]] const std::vector<DynamicEntry>& entries() const { return entries_; }
   /// The first entry with `tag`, or nothing.
   [[nodiscard]] std::optional<DynamicEntry> find(std::int64_t tag) const;
   /// File offsets of DT_NULLs that may become entries, in order: all but the last one.

@@ -19,6 +19,7 @@ namespace punster {
 
 struct ElfView::Mapped {
   std::filesystem::path path;
+  int fd = -1;
   void* map = nullptr;
   std::size_t size = 0;
   Elf64_Ehdr header{};
@@ -31,6 +32,17 @@ struct ElfView::Mapped {
   Mapped& operator=(const Mapped&) = delete;
   ~Mapped() {
     if (map) munmap(map, size);
+    if (fd >= 0) ::close(fd);
+  }
+
+  Result<void> take(int protection) {
+    void* start = mmap(nullptr, size, protection, MAP_PRIVATE, fd, 0);
+    if (start == MAP_FAILED) return unreadable(errno);
+    map = start;
+    return success();
+  }
+  [[nodiscard]] Error unreadable(int code) const {
+    return error("unreadable", path.string() + ": " + std::generic_category().message(code));
   }
 };
 
@@ -154,33 +166,26 @@ const char* to_string(FileKind kind) {
 }
 
 Result<ElfView> ElfView::open(const std::filesystem::path& path) {
-  const auto unreadable = [&](int code) {
-    return error("unreadable", path.string() + ": " + std::generic_category().message(code));
-  };
-  // O_NONBLOCK: a FIFO must be refused, not waited for.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return unreadable(errno);
-  struct stat status {};
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(fd);
-    return error("unreadable", path.string() + ": not a regular file");
-  }
   auto mapped = std::make_shared<Mapped>();
   mapped->path = path;
+  // O_NONBLOCK: a FIFO must be refused, not waited for.
+  mapped->fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (mapped->fd < 0) return mapped->unreadable(errno);
+  struct stat status {};
+  if (fstat(mapped->fd, &status) != 0 || !S_ISREG(status.st_mode))
+    return error("unreadable", path.string() + ": not a regular file");
   mapped->size = static_cast<std::size_t>(status.st_size);
-  if (mapped->size < sizeof(Elf64_Ehdr)) {
-    ::close(fd);
+  if (mapped->size < sizeof(Elf64_Ehdr))
     return error("not_elf", path.string() + ": not an ELF file (" + std::to_string(mapped->size) +
                                 " bytes are too few)");
-  }
-  void* map = mmap(nullptr, mapped->size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int code = errno;
-  ::close(fd);
-  if (map == MAP_FAILED) return unreadable(code);
-  mapped->map = map;
-  std::memcpy(&mapped->header, map, sizeof mapped->header);
+  PUNSTER_TRY(mapped->take(PROT_READ));
+  return over(std::move(mapped));
+}
+
+Result<ElfView> ElfView::over(std::shared_ptr<Mapped> mapped) {
+  std::memcpy(&mapped->header, mapped->map, sizeof mapped->header);
   if (std::memcmp(mapped->header.e_ident, ELFMAG, SELFMAG) != 0)
-    return error("not_elf", path.string() + ": not an ELF file");
+    return error("not_elf", mapped->path.string() + ": not an ELF file");
 
   ElfView view;
   view.mapped_ = mapped;
@@ -194,7 +199,29 @@ Result<ElfView> ElfView::open(const std::filesystem::path& path) {
   return view;
 }
 
-const std::filesystem::path& ElfView::path() const { return mapped_->path; }
+// Mapped anew from the same open file: the pages that nothing is added to are shared with the first
+// map.
+Result<ElfView> ElfView::with_added(std::span<const FileOffset> words, Bytes by) const {
+  auto copy = std::make_shared<Mapped>();
+  copy->path = mapped_->path;
+  copy->fd = fcntl(mapped_->fd, F_DUPFD_CLOEXEC, 0);
+  if (copy->fd < 0) return copy->unreadable(errno);
+  copy->size = mapped_->size;
+  PUNSTER_TRY(copy->take(PROT_READ | PROT_WRITE));
+  auto* const bytes = static_cast<std::uint8_t*>(copy->map);
+  for (const auto word : words) {
+    std::uint64_t value = 0;
+    assert(word.value <= copy->size - sizeof value);
+    std::memcpy(&value, bytes + word.value, sizeof value);
+    value += by.value;
+    std::memcpy(bytes + word.value, &value, sizeof value);
+  }
+  return over(std::move(copy));
+}
+
+const std::filesystem::path& ElfView::path() const {
+  return mapped_->path;
+}
 std::span<const std::uint8_t> ElfView::file() const {
   return {static_cast<const std::uint8_t*>(mapped_->map), mapped_->size};
 }

@@ -28,6 +28,11 @@ class ElfView {
   /// "unsupported_machine", "unsupported_type" (object file, core), "unsupported", "malformed".
   static Result<ElfView> open(const std::filesystem::path& path);
 
+  /// The same file with `by` added to each of the 8-byte `words`; the file on disk is left alone.
+  /// Costs a copy of the pages that they stand on. Precondition: they lie inside the file. Errors:
+  /// as open().
+  [[nodiscard]] Result<ElfView> with_added(std::span<const FileOffset> words, Bytes by) const;
+
   [[nodiscard]] const std::filesystem::path& path() const;
   [[nodiscard]] std::span<const std::uint8_t> file() const;
   [[nodiscard]] FileKind kind() const;
@@ -64,6 +69,7 @@ class ElfView {
 
  private:
   struct Mapped;
+  static Result<ElfView> over(std::shared_ptr<Mapped> mapped);
   std::shared_ptr<const Mapped> mapped_;
 };
 

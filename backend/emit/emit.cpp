@@ -23,6 +23,7 @@
 //      offset   original bytes      unchanged but for ELF header, hook, property bits, build id
 //        |      (sparse hole)       when the image is larger in memory than in the file
 //        v      program headers     .punster.phdr
+//               low end             .punster.low_end   raised files only: the headers again
 //               tables              .punster.tables    PunsterHeader, mappings, traps, path
 //               pages               .punster.pages     trampolines and overlays; same segment as tables
 //               runtime             .punster.text
@@ -32,6 +33,11 @@
 //
 // The pages are part of a read-only segment although nobody reads them there: it costs address space only,
 // and what belongs to no segment is moved by `strip`.
+//
+// A raised file (the plan says by how much; backend/raise made the input) begins at address 0 with
+// a segment that is nothing but the lower end of what ld.so reserves. What finds an object by its
+// lowest address (dladdr, dl_iterate_phdr and all who look for an ELF header there) finds one: a
+// copy, with a program header table of its own behind it.
 //
 // The program header table is as the input's with ours added, so that PT_NOTE, PT_GNU_RELRO,
 // PT_GNU_STACK and PT_GNU_PROPERTY stay what they were.
@@ -127,6 +133,19 @@ Result<std::optional<FileEdit>> gate_edit(const EmitPlan& plan, const OutputLayo
   return std::optional(FileEdit{at, std::move(*code)});
 }
 
+/// What an object without bias looks like from its lowest address: headers, and nothing else.
+std::vector<std::uint8_t> low_end(const Elf64_Ehdr& header,
+                                  const std::vector<Elf64_Phdr>& segments) {
+  Elf64_Ehdr copy = header;
+  copy.e_phoff = sizeof copy;
+  copy.e_phnum = static_cast<Elf64_Half>(segments.size());
+  copy.e_shoff = copy.e_shnum = copy.e_shstrndx = 0;
+  std::vector<std::uint8_t> bytes(sizeof copy + segments.size() * sizeof(Elf64_Phdr));
+  std::memcpy(bytes.data(), &copy, sizeof copy);
+  std::memcpy(bytes.data() + sizeof copy, segments.data(), segments.size() * sizeof(Elf64_Phdr));
+  return bytes;
+}
+
 template <typename T>
 std::span<const std::uint8_t> bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(T)};
@@ -167,6 +186,9 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
     PUNSTER_TRY(file.write(edit.at, edit.bytes));
   }
   PUNSTER_TRY(file.write(layout.header_table.offset, bytes_of(headers)));
+  if (plan.raised_by.value > 0) {
+    PUNSTER_TRY(file.write(layout.low_end.offset, low_end(input.header(), headers)));
+  }
   PUNSTER_TRY(file.write(layout.tables.offset, tables));
   PUNSTER_TRY(file.write(layout.pages.offset, plan.pages));
   if (gate) {

@@ -56,9 +56,12 @@ struct EmitPlan {
   std::optional<Vaddr> syscall_gate;
   bool owns_calls = false;             ///< no `syscall` instruction is left that does not
   BuildId build_id = BuildId::keep;
-  bool clear_shstk = false;            ///< a call is emulated by a push
-  bool clear_ibt = false;              ///< an endbr64 is patched
-  std::vector<std::uint8_t> build_key; ///< 32 bytes, see PunsterHeader::build_key
+  bool clear_shstk = false;             ///< a call is emulated by a push
+  bool clear_ibt = false;               ///< an endbr64 is patched
+  std::vector<std::uint8_t> build_key;  ///< 32 bytes, see PunsterHeader::build_key
+  /// The input is a raised one, and all addresses of this plan are, too: memory from address 0 on
+  /// is reserved, and the tables say so. 0: it is not. A multiple of the page size.
+  Bytes raised_by;
   /// Whose bodies get symbols and unwind rows; null: none. Outlives the call of emit().
   const BodyList* bodies = nullptr;
 };
@@ -83,14 +86,16 @@ struct EmitResult {
 struct Footprint {
   AddressRange image;         ///< page-aligned span of the input's PT_LOADs
   AddressRange header_table;  ///< page-aligned home of the new program header table
-  /// Where trampolines may stand in this kind of file, disjoint and ascending *by signed distance to
-  /// the image*: below it (position-independent executables: down to 2 GiB below, wrapping past 0; fixed
-  /// address: from 0x10000 up to it), above it up to 2 GiB. Shared objects: above only.
+  /// Where trampolines may stand in this kind of file, disjoint and ascending *by signed distance
+  /// to the image*: below it (position-independent executables: down to 2 GiB below, wrapping past
+  /// 0; fixed address: from 0x10000 up to it), above it up to 2 GiB. Shared objects: below only
+  /// when raised.
   std::vector<AddressRange> free;
 };
 
-/// Errors: kinds "no_room" (header table), "already_rewritten", "unsupported" with the reason.
-Result<Footprint> footprint(const ElfView& input);
+/// `will_be_raised`: a shared object has room below itself as well. Errors: kinds "no_room" (header
+/// table), "already_rewritten", "unsupported" with the reason.
+Result<Footprint> footprint(const ElfView& input, bool will_be_raised = false);
 
 /// Writes the rewritten file to a temporary file beside `output` and renames it. Mode, and where
 /// permitted owner and group, are those of the input. On any error nothing is left behind.

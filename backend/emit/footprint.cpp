@@ -7,6 +7,9 @@
 //   .. image+2G         trampolines        trampolines                   trampolines
 //   above the highest   tables, runtime, state: they end the span of the program headers
 //
+// A shared object that will be raised (backend/raise) has room below its image, as in the first column: then
+// there is a first header at the low end of it.
+//
 // The header table's place is not a choice. Kernels before 5.18 tell a program that its headers are at
 // base + e_phoff, whatever the segments say, and so do programs that look for themselves; so the table
 // must be as far from the first segment in memory as it is in the file. The first offset past the end
@@ -81,7 +84,8 @@ Result<void> refuse_what_we_cannot_rewrite(const ElfView& input) {
 // hole that is large enough: one of ours. A hole beside the image that nothing uses is offered to it.
 constexpr std::uint64_t room_for_vdso = 1 * mib;
 
-std::vector<AddressRange> free_ranges(FileKind kind, AddressRange image, AddressRange table) {
+std::vector<AddressRange> free_ranges(FileKind kind, AddressRange image, AddressRange table,
+                                      bool will_be_raised) {
   const bool self_placed = kind == FileKind::static_pie;
   // Everything stays within rel32 of every byte of the image, and the bodies beside the image within
   // rel32 of every stub.
@@ -93,7 +97,7 @@ std::vector<AddressRange> free_ranges(FileKind kind, AddressRange image, Address
   if (kind == FileKind::exec || kind == FileKind::static_exec) {
     const auto lo = std::max(lowest_address, image.hi.value > reach ? image.hi.value - reach : 0);
     if (lo < image.lo.value) free.push_back({Vaddr{lo}, image.lo});
-  } else if (kind != FileKind::dso) {
+  } else if (kind != FileKind::dso || will_be_raised) {
     const Vaddr lo = page_ceil(Vaddr{image.hi.value - reach});
     const Vaddr hi = Vaddr{image.lo.value - page_size.value};
     if (lo < hi) {
@@ -126,7 +130,7 @@ Bytes header_table_start(const ElfView& input) {
   return Bytes{((end & (page_size.value - 1)) + 7) & ~7ull};
 }
 
-Result<Footprint> footprint(const ElfView& input) {
+Result<Footprint> footprint(const ElfView& input, bool will_be_raised) {
   PUNSTER_TRY(refuse_what_we_cannot_rewrite(input));
   const auto file = input.path().string();
   const auto image = image_of(input);
@@ -134,8 +138,9 @@ Result<Footprint> footprint(const ElfView& input) {
   const auto first = *std::find_if(segments.begin(), segments.end(),
                                    [](const auto& p) { return p.p_type == PT_LOAD; });
 
-  const std::uint64_t headers = segments.size() + added_segments;
-  const auto most = input.kind() == FileKind::dso ? most_headers_of_shared_object : most_headers_of_executable;
+  const std::uint64_t headers = segments.size() + most_added_segments;
+  const auto most =
+      input.kind() == FileKind::dso ? most_headers_of_shared_object : most_headers_of_executable;
   if (headers > most)
     return error("no_room", file + ": has " + std::to_string(segments.size()) +
                                 " program headers; with ours the kernel would not load it");
@@ -157,7 +162,7 @@ Result<Footprint> footprint(const ElfView& input) {
   Footprint result;
   result.image = image;
   result.header_table = {page, end};
-  result.free = free_ranges(input.kind(), image, result.header_table);
+  result.free = free_ranges(input.kind(), image, result.header_table, will_be_raised);
   if (result.free.empty())
     return error("no_room", file + ": image of " + std::to_string(image.size().value / mib) +
                                 " MiB leaves no addresses within 2 GiB");

@@ -2,12 +2,16 @@
 
 #pragma once
 
-#include "backend/emit/elf_view.h"
+#include "backend/emit/emit.h"
 
 namespace punster {
 
-/// PT_LOADs that emit adds: header table, tables, runtime, state.
-inline constexpr unsigned added_segments = 4;
+/// PT_LOADs that emit adds: header table, tables, runtime, state; in a raised file one more at its
+/// start.
+inline constexpr unsigned most_added_segments = 5;
+[[nodiscard]] inline unsigned added_segments(const EmitPlan& plan) {
+  return plan.raised_by.value == 0 ? most_added_segments - 1 : most_added_segments;
+}
 
 /// How far into Footprint::header_table the new program headers begin.
 [[nodiscard]] Bytes header_table_start(const ElfView& input);

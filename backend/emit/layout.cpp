@@ -34,12 +34,17 @@ OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const Emi
   // As far from the first segment in the file as in memory: see footprint.cpp.
   const auto in_file = [&](Vaddr a) { return FileOffset{a.value - (first.p_vaddr - first.p_offset)}; };
   const auto table = room.lo + header_table_start(input);
-  const auto filler = table + Bytes{(segments.size() + added_segments) * sizeof(Elf64_Phdr)};
+  const Bytes headers{(segments.size() + added_segments(plan)) * sizeof(Elf64_Phdr)};
+  const auto filler = table + headers;
   layout.header_table = {table, in_file(table), filler - table};
   layout.table_filler = {filler, in_file(filler), room.hi - filler};
 
-  Vaddr address = top_of(footprint, plan) + Bytes{unused_room_below_tables(input.kind())};
   FileOffset offset = in_file(room.hi);
+  if (plan.raised_by.value > 0) {
+    layout.low_end = {Vaddr{}, offset, whole_pages(Bytes{sizeof(Elf64_Ehdr)} + headers)};
+    offset = offset + layout.low_end.size;
+  }
+  Vaddr address = top_of(footprint, plan) + Bytes{unused_room_below_tables(input.kind())};
   const auto next = [&](Bytes size) {
     const Piece piece{address, offset, whole_pages(size)};
     address = piece.end();
@@ -51,7 +56,7 @@ OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const Emi
   layout.runtime = next(runtime_size);
   layout.state = next(state_size);
   layout.end = offset;
-  layout.span = {footprint.image.lo, address};
+  layout.span = {plan.raised_by.value > 0 ? layout.low_end.address : footprint.image.lo, address};
   return layout;
 }
 

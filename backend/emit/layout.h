@@ -14,11 +14,13 @@ struct Piece {
   [[nodiscard]] Vaddr end() const { return address + size; }
 };
 
-/// In file order. All pieces but header_table are whole pages; file and memory advance together
-/// from `tables` on: tables, pages, runtime, state follow one another without a gap.
+/// In file order. All pieces but header_table and its filler are whole pages; file and memory
+/// advance together from `tables` on: tables, pages, runtime, state follow one another without a
+/// gap.
 struct OutputLayout {
   Piece header_table;  ///< exactly the new program headers
   Piece table_filler;  ///< zeros from there to the end of the page
+  Piece low_end;       ///< of a raised file: what its span begins with, at address 0; else empty
   Piece tables;        ///< PunsterHeader and what it points to; read only
   Piece pages;         ///< EmitPlan::pages; in the same segment as tables, so that `strip` keeps them
   Piece runtime;       ///< read + execute

@@ -36,8 +36,12 @@ std::vector<Elf64_Phdr> new_program_headers(const ElfView& input, const OutputLa
       load(layout.runtime, layout.runtime.size, PF_R | PF_X),
       // Whole pages of the file, no .bss: a loader that rounds or clears differently has nothing to do.
       load(layout.state, layout.state.size, PF_R | PF_W)};
-  assert(ours.size() == added_segments);
   headers.insert(last_load.base(), ours);
+  if (layout.low_end.size.value > 0) {
+    const auto first_load = std::find_if(headers.begin(), headers.end(),
+                                         [](const auto& p) { return p.p_type == PT_LOAD; });
+    headers.insert(first_load, load(layout.low_end, layout.low_end.size, PF_R));
+  }
   return headers;
 }
 

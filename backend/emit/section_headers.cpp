@@ -46,6 +46,7 @@ struct NamedSection {
 
 std::vector<NamedSection> own_sections(const OutputLayout& layout) {
   std::vector<NamedSection> sections = {{".punster.phdr", section(layout.table_filler, 0, 8)},
+                                        {".punster.low_end", section(layout.low_end, 0)},
                                         {".punster.tables", section(layout.tables, 0)},
                                         {".punster.pages", section(layout.pages, 0)},
                                         {".punster.text", section(layout.runtime, SHF_EXECINSTR)},

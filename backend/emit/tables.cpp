@@ -72,6 +72,7 @@ std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& p
   h.traps_offset = h.mappings_offset + mappings.size() * sizeof(PunsterMapping);
   h.imports_offset = h.traps_offset + plan.traps.size() * sizeof(PunsterTrap);
   h.original_entry = hook.original_entry.value;
+  h.raised_by = plan.raised_by.value;
   h.span_lo = layout.span.lo.value;
   h.span_hi = layout.span.hi.value;
   if (plan.counters) {

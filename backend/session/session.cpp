@@ -126,13 +126,13 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   statistics.seconds_place = seconds_since(start);
   say("share", 0, store.page_count());
   std::vector<std::pair<std::int64_t, std::int64_t>> taken = {
-      {signed_address(room->image.lo), first_body_address(*room)}};
+      {signed_address(room->footprint.image.lo), first_body_address(room->footprint)}};
   if (counter_region)
     taken.emplace_back(signed_address(counter_region->address),
                        signed_address(counter_region->address + counter_region->size));
   SharedPages shared;
   store.append_to(shared, body_join_distance, taken);
-  taken.emplace_back(first_body_address(*room), plan.bodies->site_room().hi);
+  taken.emplace_back(first_body_address(room->footprint), plan.bodies->site_room().hi);
   taken.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
   ring.append_to(shared, arena_join_distance(plan.space.ring_pages), taken);
   const auto regions = code_regions(*input, true);
@@ -154,6 +154,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   plan.emit_plan.build_key = build_key();
   if (unwind) plan.places = std::make_unique<BodyPlaces>(*plan.bodies, requests);
   plan.emit_plan.bodies = plan.places.get();
+  plan.raised_by = raise_for(plan.emit_plan, *room, raise_mode);
   collect_traps(plan);
   plan.emit_plan.syscall_gate = syscall_gate;
   plan.emit_plan.owns_calls = syscall_gate && owns_calls(plan);
@@ -199,6 +200,7 @@ std::vector<std::uint8_t> Session::State::build_key() const {
   text += std::to_string(solver_options.tactics) + (solver_options.traps ? "t" : "n");
   text += std::to_string(mapping_budget) + (chaining ? "c" : "n");
   if (!unwind) text += "no unwind";
+  text += std::to_string(static_cast<int>(raise_mode));
   if (counter_region) text += counter_region->path;
   return bytes_of_hex(
       sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
@@ -225,6 +227,8 @@ void Session::State::count(const Planned& plan) {
     if (means[set] > 0)
       for (const auto& name : means_names(static_cast<std::uint8_t>(set)))
         s.by_means[name] += means[set];
+  s.raised_by = plan.raised_by.value;
+  s.not_raised = room->not_raised;
   s.shadow_stack_cleared = plan.emit_plan.clear_shstk;
   s.branch_tracking_cleared = plan.emit_plan.clear_ibt;
   s.peak_rss_bytes = peak_rss();
@@ -238,7 +242,7 @@ Result<BinaryReply> Session::open(const BinaryRequest& request) {
   if (state_->input)
     return error("bad_request", "this session has its file already; one session is one file");
   PUNSTER_TRY(auto view, ElfView::open(request.filename));
-  PUNSTER_TRY(auto room, footprint(view));
+  PUNSTER_TRY(auto room, room_for(view, state_->raise_mode));
   const bool is_shared_object = view.kind() == FileKind::dso;
   if ((request.mode == "dso") != is_shared_object && !request.mode.empty())
     return error_in("wrong_mode",
@@ -246,7 +250,7 @@ Result<BinaryReply> Session::open(const BinaryRequest& request) {
                         "a shared object; leave \"mode\" out",
                     "/params/mode");
   BinaryReply reply{to_string(view.kind()), ""};
-  state_->next_reserved = first_body_address(room);
+  state_->next_reserved = first_body_address(room.footprint);
   state_->input = std::move(view);
   state_->room = std::move(room);
   state_->planned.reset();
@@ -271,6 +275,18 @@ Result<void> Session::set_options(const OptionsRequest& request) {
                     "/params/solver");
   if (request.build_id && *request.build_id != "keep" && *request.build_id != "new")
     return error_in("bad_request", "build_id is \"keep\" or \"new\"", "/params/build_id");
+  RaiseMode raise_mode = state_->raise_mode;
+  if (request.raise) {
+    const auto mode = parse_raise_mode(*request.raise);
+    if (!mode)
+      return error_in("bad_request", "raise is \"auto\", \"never\" or \"always\"", "/params/raise");
+    raise_mode = *mode;
+  }
+  if (state_->input && raise_mode != state_->raise_mode) {
+    PUNSTER_TRY(auto room, room_for(*state_->input, raise_mode));
+    state_->room = std::move(room);
+  }
+  state_->raise_mode = raise_mode;
   state_->solver_options = options;
   if (request.chaining) state_->chaining = *request.chaining;
   if (request.max_mappings) state_->mapping_budget = *request.max_mappings;
@@ -371,8 +387,9 @@ Result<Statistics> Session::emit(const EmitRequest& request) {
   PUNSTER_TRY(state_->go_on());
   const auto start = std::chrono::steady_clock::now();
   state_->say("emit", 0, state_->planned->emit_plan.pages.size());
-  PUNSTER_TRY(const auto result,
-              punster::emit(*state_->input, state_->planned->emit_plan, request.filename));
+  const auto& plan = *state_->planned;
+  PUNSTER_TRY(const auto result, emit_raised(*state_->input, plan.emit_plan, *state_->room,
+                                             plan.raised_by, request.filename));
   auto& s = state_->statistics;
   s.seconds_emit = seconds_since(start);
   s.output_bytes = result.file_size.value;

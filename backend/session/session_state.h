@@ -7,6 +7,7 @@
 #include "backend/emit/emit.h"
 #include "backend/session/bodies.h"
 #include "backend/session/body_places.h"
+#include "backend/session/raising.h"
 #include "backend/session/requests.h"
 #include "backend/session/session.h"
 
@@ -21,10 +22,11 @@ struct Session::State {
   std::atomic<bool> cancelled{false};
 
   std::optional<ElfView> input;
-  std::optional<Footprint> room;
+  std::optional<Room> room;
   Requests requests;
   SolverOptions solver_options;
   bool chaining = true;
+  RaiseMode raise_mode = RaiseMode::automatic;
   /// Copies in a row between two bodies (bridges.h).
   static constexpr unsigned most_bridge = 12;
   unsigned jobs = 1;
@@ -48,6 +50,7 @@ struct Session::State {
     std::unique_ptr<BodyPlaces> places;  // null: nobody wants them
     Solution solution;
     EmitPlan emit_plan;
+    Bytes raised_by;  // in the output; all else here has the input's addresses
     std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
   };
   std::optional<Planned> planned;

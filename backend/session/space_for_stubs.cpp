@@ -61,8 +61,8 @@ std::int64_t first_body_address(const Footprint& room) {
 }
 
 Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const {
-  auto free = signed_ranges(room->free);
-  const TargetRange claims[] = {{first_body_address(*room), bodies.site_room().hi},
+  auto free = signed_ranges(room->footprint.free);
+  const TargetRange claims[] = {{first_body_address(room->footprint), bodies.site_room().hi},
                                 bodies.evicted_room()};
   for (const auto& claim : claims) {
     if (std::none_of(free.begin(), free.end(), [&](const TargetRange& range) {
@@ -81,8 +81,8 @@ Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const
 }
 
 bool Session::State::room_on_both_sides() const {
-  const auto lowest = signed_ranges(room->free).front().lo;
-  return signed_address(room->image.lo) - lowest > std::int64_t{1} << 30;
+  const auto lowest = signed_ranges(room->footprint.free).front().lo;
+  return signed_address(room->footprint.image.lo) - lowest > std::int64_t{1} << 30;
 }
 
 std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {

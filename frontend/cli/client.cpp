@@ -14,6 +14,7 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.traps = options.traps;
   if (!options.chaining) request.chaining = false;
   if (!options.unwind) request.unwind = false;
+  request.raise = options.raise;
   request.jobs = jobs;
   request.build_id = options.build_id;
   request.solver = options.solver;

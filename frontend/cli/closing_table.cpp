@@ -5,6 +5,7 @@
 
 #include "frontend/cli/record_printer.h"
 #include "frontend/cli/run_report.h"
+#include "protocol/hex.h"
 
 namespace punster {
 
@@ -41,6 +42,8 @@ void print_text(const RunReport& report) {
   if (const auto means = listed(s.by_means); !means.empty()) row("means", means);
   row("mappings", grouped(s.mappings) + "; " + grouped(s.virtual_pages) + " pages in " +
                       grouped(s.physical_pages) + " pages of the file");
+  if (s.raised_by != 0) row("raised by", to_hex(Vaddr{s.raised_by}));
+  if (!s.not_raised.empty()) row("not raised", s.not_raised);
   row("bytes", grouped(report.input_bytes) + " -> " + grouped(s.output_bytes));
   if (!report.counters.empty()) row("counters", report.counters);
   row("seconds", seconds(report.seconds_total) + ": analyse " + seconds(report.seconds_analyse) +

@@ -84,6 +84,13 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
       "--no-unwind", [&backend] { backend.unwind = false; },
       "No symbols and no unwind rows for trampolines (for debuggers, profilers)");
   command
+      ->add_option(
+          "--raise", backend.raise,
+          "Shared objects get room for trampolines below themselves: auto (default), never, or "
+          "always: fail where that cannot be")
+      ->check(CLI::IsMember({"auto", "never", "always"}).description(""))
+      ->option_text("MODE");
+  command
       ->add_option("--max-mappings", backend.max_mappings,
                    "Refuse to write a file that adds more memory mappings than this")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 31).description(""))

@@ -33,7 +33,7 @@ struct BackendOptions {
   std::vector<std::string> tactics;    // empty: all
   bool traps = true, chaining = true, unwind = true;
   std::optional<std::uint64_t> max_mappings;
-  std::optional<std::string> build_id, solver;
+  std::optional<std::string> build_id, solver, raise;
 };
 
 struct PatchOptions {

@@ -60,7 +60,7 @@ class PatchRun {
     PUNSTER_TRY(const auto groups, compile(options_.groups, subject.image, options_.intel_syntax));
     PUNSTER_TRY(const Selection selection, select(groups, subject, options_.jobs));
     // From here on it is settled what is to be done; nothing was started or written.
-    if (selection.sites.empty()) return without_sites(subject);
+    if (selection.sites.empty() && !raises_only()) return without_sites(subject);
 
     const std::vector<Vaddr> counted = selection.counted();
     name_counters(!counted.empty());
@@ -96,6 +96,11 @@ class PatchRun {
     const std::lock_guard lock(report_mutex_);
     report_.describe(subject);
     return subject;
+  }
+
+  /// Nothing to patch, but the file shall be raised all the same.
+  [[nodiscard]] bool raises_only() const {
+    return options_.allow_no_sites && options_.backend.raise == "always";
   }
 
   Result<void> without_sites(const Subject& subject) {

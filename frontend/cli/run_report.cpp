@@ -73,6 +73,7 @@ Json to_json(const RunReport& report) {
   json["kind"] = text_or_null(report.kind);
   json["layout"] = backend.layout;
   json["raised_by"] = to_hex(Vaddr{backend.raised_by});
+  json["not_raised"] = text_or_null(backend.not_raised);
   json["instructions"] = report.instructions;
   json["text_bytes"] = report.text_bytes;
   json["code_bytes"] = report.code_bytes;

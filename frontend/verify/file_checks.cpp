@@ -126,15 +126,17 @@ const Elf64_Phdr* added_code_at(const PatchedImage& original, const PatchedImage
 bool is_configured(const PatchedImage& patched, const Elf64_Phdr& segment) {
   for (std::uint64_t at = 0; at + sizeof(PunsterConfig) <= segment.p_filesz; at += 8) {
     const auto config = value_at<PunsterConfig>(patched.file(), segment.p_offset + at);
-    if (!config || config->config_address != segment.p_vaddr + at ||
-        config->header_address != patched.header()->header_address)
+    const auto by = patched.raised_by().value;
+    if (!config || config->config_address - by != segment.p_vaddr + at ||
+        config->header_address - by != patched.header()->header_address)
       continue;
-    return std::any_of(
-        patched.segments().begin(), patched.segments().end(), [&](const Elf64_Phdr& s) {
-          return s.p_type == PT_LOAD && s.p_flags == (PF_R | PF_W) &&
-                 s.p_vaddr <= config->state_address && config->state_bytes <= s.p_memsz &&
-                 config->state_address - s.p_vaddr <= s.p_memsz - config->state_bytes;
-        });
+    const auto state = config->state_address - by;
+    return std::any_of(patched.segments().begin(), patched.segments().end(),
+                       [&](const Elf64_Phdr& s) {
+                         return s.p_type == PT_LOAD && s.p_flags == (PF_R | PF_W) &&
+                                s.p_vaddr <= state && config->state_bytes <= s.p_memsz &&
+                                state - s.p_vaddr <= s.p_memsz - config->state_bytes;
+                       });
   }
   return false;
 }

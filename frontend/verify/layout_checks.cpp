@@ -61,8 +61,10 @@ void check_header_table(const PatchedImage& patched, const std::vector<Elf64_Phd
     return;
   }
   const auto delta = home->p_vaddr - home->p_offset;
+  // In a raised object a segment of ours comes first; ld.so, which loads it, reads PT_PHDR.
+  const Elf64_Phdr& first = loads[patched.raised_by().value == 0 || loads.size() < 2 ? 0 : 1];
   // `strip` moves the table within the file; that older kernels mind is its documented price.
-  if (!patched.was_moved() && delta != loads.front().p_vaddr - loads.front().p_offset)
+  if (!patched.was_moved() && delta != first.p_vaddr - first.p_offset)
     log.add(Vaddr{home->p_vaddr}, "program_headers",
             "the segment of the program header table is not as far from the first segment in "
             "memory as in "

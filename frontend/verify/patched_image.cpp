@@ -17,7 +17,7 @@
 namespace punster {
 namespace {
 
-/// A read-only map of a whole file; unmapped by the destructor.
+/// A private map of a whole file; unmapped by the destructor.
 class FileMap {
  public:
   static Result<FileMap> open(const std::filesystem::path& path) {
@@ -28,8 +28,8 @@ class FileMap {
     const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     if (regular && status.st_size > 0) {
       const auto size = static_cast<std::size_t>(status.st_size);
-      void* start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (start != MAP_FAILED) map.bytes_ = {static_cast<const std::uint8_t*>(start), size};
+      void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+      if (start != MAP_FAILED) map.bytes_ = {static_cast<std::uint8_t*>(start), size};
     }
     ::close(fd);
     if (!regular) return error("unreadable", path.string() + ": not a regular file");
@@ -43,12 +43,19 @@ class FileMap {
     return *this;
   }
   ~FileMap() {
-    if (!bytes_.empty()) munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
+    if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
   }
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
+  /// Takes `by` off the 8-byte word at `offset`, in memory. Precondition: it lies inside.
+  void lower(std::uint64_t offset, std::uint64_t by) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes_.data() + offset, sizeof word);
+    word -= by;
+    std::memcpy(bytes_.data() + offset, &word, sizeof word);
+  }
 
  private:
-  std::span<const std::uint8_t> bytes_;
+  std::span<std::uint8_t> bytes_;
 };
 
 bool inside(std::uint64_t offset, std::uint64_t size, std::uint64_t limit) {
@@ -178,6 +185,7 @@ struct PatchedImage::Parts {
   std::vector<PunsterTrap> traps;
   std::string counters_path;
   std::uint64_t moved_by = 0;  // of the tables and pages within the file; wraps
+  std::uint64_t raised_by = 0;
   std::vector<MemoryPiece> plain, memory;
 
   [[nodiscard]] Error malformed(const std::string& what) const {
@@ -233,6 +241,52 @@ struct PatchedImage::Parts {
     return success();
   }
 
+  /// Takes the raise off all addresses that were read.
+  void lower_addresses() {
+    raised_by = header ? header->raised_by : 0;
+    if (raised_by == 0) return;
+    const auto lower = [&](std::uint64_t& address) { address -= raised_by; };
+    if (elf.e_entry != 0) lower(elf.e_entry);
+    for (Elf64_Phdr& segment : segments) {
+      if (segment.p_type == PT_GNU_STACK || (segment.p_vaddr == 0 && segment.p_memsz == 0))
+        continue;
+      if (segment.p_paddr == segment.p_vaddr) lower(segment.p_paddr);
+      lower(segment.p_vaddr);
+    }
+    for (PunsterMapping& mapping : mappings) lower(mapping.address);
+    for (PunsterTrap& trap : traps) {
+      lower(trap.site);
+      lower(trap.trampoline);
+    }
+    lower(header->header_address);
+    lower(header->span_lo);
+    lower(header->span_hi);
+    if (header->original_entry != 0) lower(header->original_entry);
+    if (header->counters_address != 0) lower(header->counters_address);
+    if (header->syscall_gate != 0) lower(header->syscall_gate);
+    if (header->relro_hi != 0) {
+      lower(header->relro_lo);
+      lower(header->relro_hi);
+    }
+  }
+
+  /// Of the words at `offsets`, and of the copies of them that overlays show.
+  void lower_words(const std::vector<std::uint64_t>& offsets) {
+    for (const std::uint64_t offset : offsets) {
+      if (!inside(offset, sizeof(std::uint64_t), file.bytes().size())) continue;
+      file.lower(offset, raised_by);
+      for (const MemoryPiece& piece : plain) {
+        const auto distance = offset - piece.offset.value;
+        if (distance >= piece.size.value) continue;
+        const Vaddr address = piece.address + Bytes{distance};
+        const MemoryPiece* shown = find_piece(memory, address);
+        if (shown != nullptr && shown->kind == MemoryKind::overlay &&
+            address.value - shown->address.value <= shown->size.value - sizeof(std::uint64_t))
+          file.lower(shown->offset.value + (address.value - shown->address.value), raised_by);
+      }
+    }
+  }
+
   void lay_out_memory() {
     for (const Elf64_Phdr& segment : segments)
       if (segment.p_type == PT_LOAD && segment.p_filesz > 0) plain.push_back(piece_of(segment));
@@ -281,6 +335,7 @@ Result<PatchedImage> PatchedImage::open(const std::filesystem::path& path) {
       break;
     }
   }
+  parts->lower_addresses();
   parts->lay_out_memory();
   PatchedImage image;
   image.parts_ = std::move(parts);
@@ -304,6 +359,12 @@ const PunsterHeader* PatchedImage::header() const {
 }
 std::span<const PunsterMapping> PatchedImage::mappings() const {
   return parts_->mappings;
+}
+Bytes PatchedImage::raised_by() const {
+  return Bytes{parts_->raised_by};
+}
+void PatchedImage::lower(const std::vector<std::uint64_t>& offsets) {
+  parts_->lower_words(offsets);
 }
 bool PatchedImage::was_moved() const {
   return parts_->moved_by != 0;

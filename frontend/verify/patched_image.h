@@ -2,8 +2,9 @@
 //
 // A loader-mapped file (runtime/loader_abi.h) keeps its original code on disk; the patched code
 // comes into being when the runtime maps overlays and trampolines. This reader performs those
-// mappings on paper. Everything in the file is checked before it is used: it is fed mutilated files
-// on purpose.
+// mappings on paper. In a raised file every address is higher than in the original; here the
+// original's are given, as everywhere. Everything in the file is checked before it is used: it is
+// fed mutilated files on purpose.
 
 #pragma once
 
@@ -42,7 +43,8 @@ struct MemoryPiece {
 class PatchedImage {
  public:
   /// Opens any x86-64 ELF file; one that was never rewritten simply has no header() (`verify ls
-  /// ls`). Errors: "unreadable", "not_elf", "malformed": headers or tables that point outside the
+  /// ls`). All addresses but those inside of file() are the original's, also when the file is
+  /// raised. Errors: "unreadable", "not_elf", "malformed": headers or tables that point outside the
   /// file.
   static Result<PatchedImage> open(const std::filesystem::path& path);
 
@@ -55,6 +57,11 @@ class PatchedImage {
   [[nodiscard]] const PunsterHeader* header() const;
   /// File offsets are those in this very file, also when `strip` moved them.
   [[nodiscard]] std::span<const PunsterMapping> mappings() const;
+  /// How much higher the addresses in the file are than the original's.
+  [[nodiscard]] Bytes raised_by() const;
+  /// Takes the raise off the 8-byte words at these file offsets, in memory, and off the copies of
+  /// them that overlays show. Offsets that do not lie inside the file are ignored.
+  void lower(const std::vector<std::uint64_t>& offsets);
   /// Whether `strip` or `objcopy` moved tables and pages within the file since it was written.
   [[nodiscard]] bool was_moved() const;
   [[nodiscard]] std::span<const PunsterTrap> traps() const;  ///< in file order
@@ -79,7 +86,7 @@ class PatchedImage {
 
  private:
   struct Parts;
-  std::shared_ptr<const Parts> parts_;
+  std::shared_ptr<Parts> parts_;
 };
 
 }  // namespace punster

@@ -9,6 +9,7 @@
 #include "frontend/verify/failure_log.h"
 #include "frontend/verify/file_checks.h"
 #include "frontend/verify/layout_checks.h"
+#include "frontend/verify/raise_proof.h"
 #include "frontend/verify/shapes.h"
 #include "frontend/verify/site_file.h"
 #include "frontend/verify/site_proof.h"
@@ -53,6 +54,9 @@ class Verification {
         log_(request.failures_listed) {}
 
   VerifyReport run() {
+    undo_raise(original_, patched_, log_);
+    // From here on the patched file has the addresses of the original.
+
     check_original_bytes(original_, patched_, log_);
     check_program_headers(original_, patched_, log_);
     check_tables(original_, patched_, log_);

@@ -24,13 +24,13 @@ ROWS = {
              "op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
     "method": "initialize binary options reserve trampoline instruction instructions patch patches "
               "padding counters results plan emit stats explain progress cancel dialect",
-    "statistic": "schema status error tool argv input output kind layout raised_by instructions "
+    "statistic": "schema status error tool argv input output kind layout raised_by not_raised instructions "
                  "text_bytes code_bytes data_bytes padding_bytes doubt_bytes sites patched trapped "
                  "failed by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --max-mappings --strict --syntax "
-              "--jobs --allow-no-sites --format --counters --once --at",
+    "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
+              "--syntax --jobs --allow-no-sites --format --counters --once --at",
     "format": "text json csv",
 }
 

@@ -65,13 +65,15 @@ TEST_CASE("binary round-trips and takes E9Patch's modes") {
 
 TEST_CASE("options round-trip; what is absent stays open") {
   const auto m = round_trip<OptionsRequest>(
-      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "unwind": false, "jobs": 2,
+      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "unwind": false,
+          "raise": "never", "jobs": 2,
           "build_id": "new", "solver": "greedy", "ignored": ["-O2"]})");
   CHECK(m.tactics.size() == 2);
   CHECK(m.max_mappings == 5000);
   CHECK(m.traps == false);
   CHECK(m.chaining == false);
   CHECK(m.unwind == false);
+  CHECK(m.raise == "never");
   CHECK(m.jobs == 2u);
   CHECK(m.build_id == "new");
   CHECK_FALSE(round_trip<OptionsRequest>("{}").traps.has_value());
@@ -214,11 +216,12 @@ TEST_CASE("statistics round-trip") {
   const auto m = round_trip<Statistics>(
       R"({"sites": 10, "patched": 7, "trapped": 2, "failed": 1, "by_tactic": {"B1": 7, "B0": 2},
           "by_means": {"pad": 1}, "mappings": 3, "virtual_pages": 4, "physical_pages": 2,
-          "output_bytes": 99, "layout": "loader", "raised_by": "0x80000000",
+          "output_bytes": 99, "layout": "loader", "raised_by": "0x80000000", "not_raised": "why",
           "shadow_stack_cleared": true, "seconds": {"solve": 0.25}, "peak_rss_bytes": 5})");
   CHECK(m.by_tactic.at("B0") == 2);
   CHECK(m.by_means.at("pad") == 1);
   CHECK(m.raised_by == 0x80000000);
+  CHECK(m.not_raised == "why");
   CHECK(m.shadow_stack_cleared);
   CHECK(m.seconds_solve == 0.25);
   CHECK(m.output_bytes == 99);
