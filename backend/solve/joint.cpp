@@ -56,6 +56,8 @@ class Group {
     if (i >= board_.insn_count() || !board_.adjoins_next(i - 1) || !board_.can_undo(i))
       return false;
     const Placement before = board_.placement(i);
+    // Pads are scarce where they are needed at all: they are given up only in need.
+    if (before.shape == Shape::short_jump && !options_.evict) return false;
     if (before.shape == Shape::untouched && (!options_.evict || !board_.body_of(i))) return false;
     if (before.shape != Shape::untouched) board_.undo(i);
     members_[member_count_++] = {i, before};
