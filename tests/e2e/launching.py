@@ -182,6 +182,19 @@ def under_strace(scene):
     return ["strace", "-f", "-o", "/dev/null", scene.program]
 
 
+def without_queries(scene, command):
+    """As on Linux before 6.11, where /proc/self/maps must be read."""
+    need("strace")
+    works("strace", "-o", "/dev/null", "-e", "inject=ioctl:error=ENOTTY", "true")
+    return ["strace", "-f", "-o", "/dev/null", "-e", "inject=ioctl:error=ENOTTY", *command]
+
+
+@way
+def older_kernel(scene):
+    return without_queries(scene, scene.launched("deleted"))
+
+
+LIBRARY_WAYS["older_kernel"] = lambda s: without_queries(s, s.hosted("plain"))
 for name, how in {"dlopen": "plain", "dlopen_lazy": "lazy", "by_descriptor": "by-descriptor", "reopened": "again",
                   "namespaces": "namespaces", "small_thread_stack": "small-stack"}.items():
     LIBRARY_WAYS[name] = lambda s, how=how: s.hosted(how)
