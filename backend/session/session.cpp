@@ -65,7 +65,7 @@ Result<void> Session::State::rewrite_in_memory() {
   // From here on every body of a site is final, and what cannot be relocated is no site any more.
 
   // 3. Solve: every site gets its shape, its prefixes and its target.
-  PUNSTER_TRY(plan.solution, run_solver(plan, {}));
+  PUNSTER_TRY(plan.solution, solve_and_own(plan));
   statistics.seconds_solve = lap();
   // From here on no code byte changes and every stub has its address.
 
@@ -90,10 +90,7 @@ Result<void> Session::State::rewrite_in_memory() {
 Result<Solution> Session::State::run_solver(const Planned& plan,
                                             const std::vector<std::uint32_t>& trace) {
   Bodies& bodies = *plan.bodies;
-  std::vector<SolverSite> sites;
-  sites.reserve(bodies.sites().size());
-  for (const auto& site : bodies.sites())
-    sites.push_back({site.insn, site.retargets_call, site.address, bodies.replacement_of(site)});
+  const auto sites = solver_sites(bodies);
   const auto regions = code_regions(*input, true);
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
   SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
@@ -101,7 +98,9 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
   options.cancelled = &cancelled;
   options.trace = trace;
   options.progress = [this](std::uint64_t done, std::uint64_t total) { say("solve", done, total); };
-  return solve(solver_input, options);
+  PUNSTER_TRY(auto solution, solve(solver_input, options));
+  take_out_owned(sites, solution);
+  return solution;
 }
 
 Result<void> Session::State::fill_pages(Planned& plan) {
@@ -167,6 +166,7 @@ void Session::State::collect_traps(Planned& plan) const {
     if (plan.solution.decisions[k].tactic == Tactic::B0)
       plan.emit_plan.traps.push_back({requests.instructions()[sites[k].insn].address(),
                                       Vaddr{static_cast<std::uint64_t>(sites[k].address)}});
+  add_owned_traps(plan.emit_plan.traps);
   std::uint32_t site = 0;
   for (const auto& eviction : plan.solution.evictions) {
     site = eviction.for_site;

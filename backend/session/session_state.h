@@ -41,7 +41,10 @@ struct Session::State {
     std::vector<std::uint8_t> bytes;
   };
   std::vector<Reserved> reserved;
-  std::optional<Vaddr> syscall_gate;  // of the plan under way
+  // Of the plan under way; system_calls.cpp.
+  std::optional<Vaddr> syscall_gate;
+  std::vector<std::uint32_t> owned;  // `syscall` instructions that are no sites, and must not stay
+  std::vector<TrapRoute> owned_traps;
 
   // The last plan; empty when something changed since.
   struct Planned {
@@ -88,6 +91,13 @@ struct Session::State {
   Result<void> fill_pages(Planned& plan);
   void count(const Planned& plan);
   void collect_traps(Planned& plan) const;
+  /// Solves; where that leaves traps, once more with the system calls that are no sites.
+  Result<Solution> solve_and_own(const Planned& plan);
+  /// Those of `bodies`, and what is owned besides. Ascending.
+  [[nodiscard]] std::vector<SolverSite> solver_sites(Bodies& bodies) const;
+  /// What was decided for owned instructions becomes evictions, and owned_traps.
+  void take_out_owned(const std::vector<SolverSite>& sites, Solution& solution);
+  void add_owned_traps(std::vector<TrapRoute>& traps) const;
   /// Room for the gate of system calls when the file has any and sites may be trapped.
   void place_gate();
   [[nodiscard]] bool is_syscall(const Insn& insn) const;

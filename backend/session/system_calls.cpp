@@ -24,6 +24,81 @@ void Session::State::place_gate() {
     syscall_gate = Vaddr{static_cast<std::uint64_t>(next_reserved)};
 }
 
+Result<Solution> Session::State::solve_and_own(const Planned& plan) {
+  owned.clear();
+  owned_traps.clear();
+  PUNSTER_TRY(auto solution, run_solver(plan, {}));
+  const auto is_trap = [](const Decision& d) { return d.tactic == Tactic::B0; };
+  if (!syscall_gate || std::none_of(solution.decisions.begin(), solution.decisions.end(), is_trap))
+    return solution;
+  const auto& all = requests.instructions();
+  std::vector<bool> is_site(all.size());
+  for (const auto& site : plan.bodies->sites()) is_site[site.insn] = true;
+  for (std::uint32_t i = 0; i < all.size(); ++i)
+    if (!is_site[i] && is_syscall(all[i]) && plan.bodies->body_of(i)) owned.push_back(i);
+  if (owned.empty()) return solution;
+  return run_solver(plan, {});
+}
+
+std::vector<SolverSite> Session::State::solver_sites(Bodies& bodies) const {
+  std::vector<SolverSite> sites;
+  sites.reserve(bodies.sites().size() + owned.size());
+  auto next = owned.begin();
+  const auto own_before = [&](std::uint32_t insn) {
+    for (; next != owned.end() && *next < insn; ++next)
+      sites.push_back({*next, false, *bodies.body_of(*next), nullptr});
+  };
+  for (const auto& site : bodies.sites()) {
+    own_before(site.insn);
+    sites.push_back({site.insn, site.retargets_call, site.address, bodies.replacement_of(site)});
+  }
+  own_before(~std::uint32_t{0});
+  return sites;
+}
+
+void Session::State::take_out_owned(const std::vector<SolverSite>& sites, Solution& solution) {
+  if (owned.empty()) return;
+  owned_traps.clear();
+  std::vector<std::uint32_t> index(sites.size());  // without the owned ones
+  std::vector<Decision> decisions;
+  std::vector<Eviction> ours;
+  std::uint32_t first_trapped = 0;
+  bool any_trapped = false;
+  for (std::size_t k = 0; k < sites.size(); ++k) {
+    const Decision& decision = solution.decisions[k];
+    index[k] = static_cast<std::uint32_t>(decisions.size());
+    if (std::binary_search(owned.begin(), owned.end(), sites[k].insn)) {
+      if (decision.tactic == Tactic::none) continue;
+      ours.push_back({sites[k].insn, 0, sites[k].body});
+      if (decision.tactic == Tactic::B0)
+        owned_traps.push_back({requests.instructions()[sites[k].insn].address(),
+                               Vaddr{static_cast<std::uint64_t>(sites[k].body)}});
+      continue;
+    }
+    if (decision.tactic == Tactic::B0 && !any_trapped) {
+      first_trapped = index[k];
+      any_trapped = true;
+    }
+    decisions.push_back(decision);
+  }
+  for (auto& eviction : ours) eviction.for_site = first_trapped;
+  for (auto& eviction : solution.evictions) {
+    const bool for_owned =
+        std::binary_search(owned.begin(), owned.end(), sites[eviction.for_site].insn);
+    eviction.for_site = for_owned ? first_trapped : index[eviction.for_site];
+  }
+  solution.evictions.insert(solution.evictions.end(), ours.begin(), ours.end());
+  std::sort(solution.evictions.begin(), solution.evictions.end(),
+            [](const Eviction& a, const Eviction& b) { return a.insn < b.insn; });
+  solution.decisions = std::move(decisions);
+}
+
+void Session::State::add_owned_traps(std::vector<TrapRoute>& traps) const {
+  traps.insert(traps.end(), owned_traps.begin(), owned_traps.end());
+  std::sort(traps.begin(), traps.end(),
+            [](const TrapRoute& a, const TrapRoute& b) { return a.site < b.site; });
+}
+
 bool Session::State::owns_calls(const Planned& plan) const {
   const auto& all = requests.instructions();
   std::vector<bool> displaced(all.size());
