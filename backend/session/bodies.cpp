@@ -164,14 +164,15 @@ void Bodies::drop_refused() {
 // Bridges.
 
 std::vector<std::uint32_t> Bodies::bridge_entries() const {
-  std::vector<std::uint32_t> entries = branch_targets_;
+  std::vector<std::uint32_t> entries;
+  const auto add = [&](std::uint32_t i) {
+    if (i < requests_.instructions().size() && body_at(i) == nullptr) entries.push_back(i);
+  };
+  for (const auto target : branch_targets_) add(target);
   for (const auto& site : sites_)
-    if (site.ends_in_break) entries.push_back(site.insn + 1);
+    if (site.ends_in_break) add(site.insn + 1);
   std::sort(entries.begin(), entries.end());
   entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
-  const auto& instructions = requests_.instructions();
-  std::erase_if(entries,
-                [&](std::uint32_t i) { return i >= instructions.size() || body_at(i) != nullptr; });
   return entries;
 }
 
