@@ -2,7 +2,8 @@
 //
 // Bulk columns are read with one loop each that looks at every value once and builds no pointer
 // string unless there is a fault: 635,000 instructions and patches (git) must cost tens of
-// milliseconds.
+// milliseconds. Lengths and deltas may also be strings of hexadecimal digits, which a parser passes
+// over at once where an array of numbers costs it a value each.
 
 #include <algorithm>
 
@@ -27,9 +28,46 @@ const Json::array_t* bulk(Fields& fields, const char* name, const Json& column) 
   return nullptr;
 }
 
+constexpr std::string_view digits = "0123456789abcdef";
+/// Shorter columns are written as arrays, for people to read.
+constexpr std::size_t short_column = 16;
+
+/// A column as a string of `width` digits for each value, or false when it is something else.
+template <typename T>
+bool read_digits(Fields& fields, const char* name, const Json& column, std::size_t width,
+                 std::vector<T>& values) {
+  const auto* text = column.get_ptr<const std::string*>();
+  if (!text) return false;
+  if (text->size() > max_batch_entries * width) {
+    fields.fail(fields.place(name), "more than 65536 entries; send several smaller batches");
+    return true;
+  }
+  if (text->size() % width != 0) {
+    fields.fail(fields.place(name), "expected two hexadecimal digits for each value");
+    return true;
+  }
+  values.resize(text->size() / width);
+  for (std::size_t i = 0; i < text->size(); ++i) {
+    const auto digit = digits.find((*text)[i]);
+    if (digit == digits.npos) {
+      fields.fail(fields.place(name), "expected digits 0 to 9 and a to f only");
+      return true;
+    }
+    T& value = values[i / width];
+    value = static_cast<T>(value * 16 + static_cast<T>(digit));
+  }
+  return true;
+}
+
 void read_lengths(Fields& fields, InstructionsRequest& m) {
   const Json* column = fields.find("lengths");
   if (!column) return fields.fail(fields.place("lengths"), "\"lengths\" is missing");
+  if (read_digits(fields, "lengths", *column, 1, m.lengths)) {
+    const auto zero = std::find(m.lengths.begin(), m.lengths.end(), 0);
+    if (fields.good() && zero != m.lengths.end())
+      fields.fail(fields.place("lengths"), "expected lengths from 1 to f");
+    return;
+  }
   const auto* values = bulk(fields, "lengths", *column);
   if (!values) return;
   m.lengths.resize(values->size());
@@ -44,14 +82,17 @@ void read_lengths(Fields& fields, InstructionsRequest& m) {
 void read_deltas(Fields& fields, PatchesRequest& m) {
   const Json* column = fields.find("deltas");
   if (!column) return fields.fail(fields.place("deltas"), "\"deltas\" is missing");
-  const auto* values = bulk(fields, "deltas", *column);
-  if (!values) return;
-  m.deltas.resize(values->size());
+  if (!read_digits(fields, "deltas", *column, 2, m.deltas)) {
+    const auto* values = bulk(fields, "deltas", *column);
+    if (!values) return;
+    m.deltas.resize(values->size());
+    for (std::size_t i = 0; i < values->size(); ++i)
+      if (const char* expected = read_value((*values)[i], m.deltas[i]))
+        return fields.fail(pointer_to(fields.place("deltas"), i),
+                           std::string("expected ") + expected);
+  }
   std::uint64_t address = m.address.value;
-  for (std::size_t i = 0; i < values->size(); ++i) {
-    if (const char* expected = read_value((*values)[i], m.deltas[i]))
-      return fields.fail(pointer_to(fields.place("deltas"), i),
-                         std::string("expected ") + expected);
+  for (std::size_t i = 0; i < m.deltas.size(); ++i) {
     address += static_cast<std::uint64_t>(m.deltas[i]);
     if (address >= max_address.value)
       return fields.fail(pointer_to(fields.place("deltas"), i), too_high);
@@ -80,7 +121,15 @@ void read_columns(Fields& fields, PatchesRequest& m) {
 }  // namespace
 
 Json to_json(const InstructionsRequest& m) {
-  return {{"address", to_hex(m.address)}, {"lengths", m.lengths}};
+  Json json = {{"address", to_hex(m.address)}};
+  if (m.lengths.size() <= short_column) {
+    json["lengths"] = m.lengths;
+    return json;
+  }
+  std::string text(m.lengths.size(), '0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = digits[m.lengths[i] & 15];
+  json["lengths"] = std::move(text);
+  return json;
 }
 
 Result<InstructionsRequest> from_json(const Json& json, const InstructionsRequest*,
@@ -120,7 +169,17 @@ Result<PaddingRequest> from_json(const Json& json, const PaddingRequest*,
 }
 
 Json to_json(const PatchesRequest& m) {
-  Json json = {{"address", to_hex(m.address)}, {"deltas", m.deltas}};
+  Json json = {{"address", to_hex(m.address)}};
+  if (m.deltas.size() > short_column &&
+      std::all_of(m.deltas.begin(), m.deltas.end(), [](auto d) { return 0 <= d && d <= 0xff; })) {
+    std::string text;
+    for (const auto delta : m.deltas)
+      text.append({digits[static_cast<std::size_t>(delta >> 4)],
+                   digits[static_cast<std::size_t>(delta & 15)]});
+    json["deltas"] = std::move(text);
+  } else {
+    json["deltas"] = m.deltas;
+  }
   if (m.replace)
     json["replace"] = to_hex(
         std::span(reinterpret_cast<const std::uint8_t*>(m.replace->data()), m.replace->size()));

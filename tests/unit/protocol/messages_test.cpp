@@ -13,7 +13,7 @@ namespace {
 
 /// Parses, writes, and parses the text of what was written: both must agree.
 template <typename T>
-T round_trip(const char* text) {
+T round_trip(const std::string& text) {
   const auto first = parse_message<T>(Json::parse(text));
   INFO(text << (first ? "" : " " + first.error().where + ": " + first.error().message));
   REQUIRE(first);
@@ -26,7 +26,7 @@ T round_trip(const char* text) {
 
 /// "WHERE", after checking that the fault is a bad request with a message.
 template <typename T>
-std::string fault(const char* text) {
+std::string fault(const std::string& text) {
   const auto result = parse_message<T>(Json::parse(text), "/params");
   if (result) return "accepted";
   CHECK(result.error().kind == "bad_request");
@@ -98,9 +98,9 @@ TEST_CASE("trampoline round-trips and keeps its code as it is") {
   CHECK(fault<TrampolineRequest>(R"({"name": "$t"})") == "/params");
   CHECK(fault<TrampolineRequest>(R"({"name": "$t", "template": {}})") == "/params/template");
   CHECK_FALSE(m.retarget_calls);
-  CHECK(round_trip<TrampolineRequest>(
-            R"({"name": "$t", "template": [144], "retarget_calls": true})")
-            .retarget_calls);
+  CHECK(
+      round_trip<TrampolineRequest>(R"({"name": "$t", "template": [144], "retarget_calls": true})")
+          .retarget_calls);
   CHECK(fault<TrampolineRequest>(R"({"name": "$t", "template": [], "retarget_calls": 1})") ==
         "/params/retarget_calls");
 }
@@ -125,7 +125,38 @@ TEST_CASE("instructions round-trip") {
         "/params/lengths/2");
   CHECK(fault<InstructionsRequest>(R"({"address": "0x1", "lengths": ["1"]})") ==
         "/params/lengths/0");
-  CHECK(fault<InstructionsRequest>(R"({"address": "0x1", "lengths": "1"})") == "/params/lengths");
+  CHECK(fault<InstructionsRequest>(R"({"address": "0x1", "lengths": 1})") == "/params/lengths");
+  for (const char* digits : {"1g", "10", "1 2", "F"})
+    CHECK(fault<InstructionsRequest>(std::string(R"({"address": "0x1", "lengths": ")") + digits +
+                                     "\"}") == "/params/lengths");
+}
+
+TEST_CASE("long columns of lengths and deltas travel as digits") {
+  InstructionsRequest instructions{Vaddr{0x1000}, {}};
+  PatchesRequest patches;
+  patches.address = Vaddr{0x1000};
+  patches.trampoline = "$t";
+  for (unsigned i = 0; i < 40; ++i) {
+    instructions.lengths.push_back(static_cast<std::uint8_t>(1 + i % 15));
+    patches.deltas.push_back(i * 6);
+  }
+  const Json sent = to_json(instructions);
+  CHECK(sent["lengths"] == "123456789abcdef123456789abcdef123456789a");
+  CHECK(round_trip<InstructionsRequest>(sent.dump()).lengths == instructions.lengths);
+  CHECK(to_json(patches)["deltas"].get<std::string>().substr(0, 10) == "00060c1218");
+  CHECK(round_trip<PatchesRequest>(to_json(patches).dump()).deltas == patches.deltas);
+  for (const std::int64_t wide : {256, -1}) {
+    patches.deltas[39] = wide;
+    CHECK(to_json(patches)["deltas"].is_array());
+    CHECK(round_trip<PatchesRequest>(to_json(patches).dump()).deltas == patches.deltas);
+  }
+  for (const char* faulty : {"0", "000", "0g", "0X"})
+    CHECK(
+        fault<PatchesRequest>(std::string(R"({"address": "0x1", "trampoline": "$t", "deltas": ")") +
+                              faulty + "\"}") == "/params/deltas");
+  CHECK(fault<PatchesRequest>(
+            R"({"address": "0x7ffffffffffffff", "trampoline": "$t", "deltas": "0001"})") ==
+        "/params/deltas/1");
 }
 
 TEST_CASE("padding round-trips") {
