@@ -34,13 +34,18 @@ std::vector<Elf64_Phdr> new_program_headers(const ElfView& input, const OutputLa
       load(layout.header_table, layout.header_table.size + layout.table_filler.size, PF_R),
       load(layout.tables, layout.tables.size + layout.pages.size, PF_R),
       load(layout.runtime, layout.runtime.size, PF_R | PF_X),
-      // Whole pages of the file, no .bss: a loader that rounds or clears differently has nothing to do.
+      // Whole pages of the file, no .bss: a loader that rounds or clears differently has nothing to
+      // do.
       load(layout.state, layout.state.size, PF_R | PF_W)};
   headers.insert(last_load.base(), ours);
   if (layout.low_end.size.value > 0) {
     const auto first_load = std::find_if(headers.begin(), headers.end(),
                                          [](const auto& p) { return p.p_type == PT_LOAD; });
-    headers.insert(first_load, load(layout.low_end, layout.low_end.size, PF_R));
+    auto low_end = load(layout.low_end, layout.low_end.size, PF_R);
+    // Read by nobody but BFD, which lays segments out in the file by this order. In that of p_vaddr
+    // `strip` would put our page before the original's segments and move them all.
+    low_end.p_paddr = layout.span.hi.value;
+    headers.insert(first_load, low_end);
   }
   return headers;
 }

@@ -34,7 +34,10 @@ class Layout:
         self.moved_by = self.base - self.elf.get(self.base + 40, "<Q")
         self.count = self.elf.get(self.base + 20, "<I")
         self.table = self.base + self.elf.get(self.base + 48, "<Q")
-        self.rows = [struct.unpack_from("<QQII", self.elf.data, self.table + 24 * i) for i in range(self.count)]
+        # Addresses here are those of the original, as everywhere.
+        raised_by = self.elf.get(self.base + 144, "<Q")
+        self.rows = [((row[0] - raised_by) % 2**64, *row[1:]) for row in
+                     (struct.unpack_from("<QQII", self.elf.data, self.table + 24 * i) for i in range(self.count))]
 
     def mappings(self):
         return self.rows
