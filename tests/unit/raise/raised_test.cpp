@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <set>
 
 #include "tests/unit/raise/sample.h"
 
@@ -105,9 +106,9 @@ TEST_CASE("a raised object says the same, higher, and runs", "[raise]") {
   for (const std::string flags :
        {"-z lazy", "-z now", "-z norelro", "-nostartfiles", "-Wl,-z,pack-relative-relocs",
         "-Wl,-z,noseparate-code", "-mtls-dialect=gnu2", "-Wl,--hash-style=sysv", "-s",
-        "-Wl,-Bsymbolic", "-fuse-ld=gold", "-fuse-ld=lld",
-        "-fuse-ld=lld -Wl,-z,now", "-Wl,-z,max-page-size=0x200000",
-        "-Wl,-Ttext-segment=0x10000000"}) {
+        "-Wl,-Bsymbolic", "-fuse-ld=gold", "-fuse-ld=lld", "-fuse-ld=lld -Wl,-z,now",
+        "-Wl,-z,max-page-size=0x200000", "-Wl,-Ttext-segment=0x10000000",
+        "-Wl,-z,stack-size=1048576"}) {
     INFO(flags);
     const auto original = shop.compile("sample.so", sample_source(), "-shared -fPIC " + flags);
     const auto lifted = shop.file("raised.so");
@@ -119,9 +120,33 @@ TEST_CASE("a raised object says the same, higher, and runs", "[raise]") {
   }
 }
 
+TEST_CASE("every dynamic tag that holds an address is raised, and no other", "[raise]") {
+  const Workshop shop;
+  const auto original =
+      shop.compile("sample.so", sample_source(),
+                   "-shared -fPIC -z lazy -mtls-dialect=gnu2 -Wl,--hash-style=both");
+  const auto view = ElfView::open(original).value();
+  const auto words = address_words(view).value();
+  const std::set<std::int64_t> pointers = {
+      DT_PLTGOT,      DT_HASH,        DT_STRTAB, DT_SYMTAB,     DT_RELA,
+      DT_INIT,        DT_FINI,        DT_JMPREL, DT_INIT_ARRAY, DT_GNU_HASH,
+      DT_TLSDESC_PLT, DT_TLSDESC_GOT, DT_VERSYM, DT_VERNEED,    DT_FINI_ARRAY};
+  std::size_t seen = 0;
+  const auto dynamic = DynamicSection::read(view).value();
+  for (const auto& entry : dynamic.entries()) {
+    INFO(entry.tag);
+    seen += pointers.count(entry.tag);
+    CHECK(std::binary_search(words.begin(), words.end(), entry.offset + Bytes{8}) ==
+          (pointers.count(entry.tag) == 1));
+  }
+  CHECK(seen == pointers.size());
+  const auto got = view.to_offset(Vaddr{dynamic.find(DT_PLTGOT)->value}).value();
+  CHECK(std::binary_search(words.begin(), words.end(), got));  // which names the dynamic section
+}
+
 TEST_CASE("without section headers symbols are found through the hash tables", "[raise]") {
   const Workshop shop;
-  for (const std::string style : {"sysv", "gnu"}) {
+  for (const std::string style : {"sysv", "gnu", "gnu -fvisibility=hidden"}) {  // the last: empty
     const auto original =
         shop.compile("sample.so", sample_source(), "-shared -fPIC -s -Wl,--hash-style=" + style);
     const auto words = address_words(ElfView::open(original).value()).value();
