@@ -43,6 +43,23 @@ def a_raised_plugin_does_the_same_and_keeps_its_addresses(work):
     expect(again.output.read_bytes() == (work / "always.so").read_bytes(), "two runs, two files")
 
 
+@covers("option:--raise", "option:--tactics", "action:count", "subcommand:top")
+def traps_and_counters_of_a_raised_object(work):
+    plugin = TARGETS / "plugin_throws"
+    original = run([HOST, plugin], cwd=work)
+    trapped = patch(plugin, work / "trapped.so", ALL, ["--raise", "always", "--tactics", "B1,B0"])
+    expect(trapped.stats["trapped"] > 0 and int(trapped.stats["raised_by"], 16) > 0, trapped.stats)
+    verify(plugin, trapped)
+    counted = patch(plugin, work / "counted.so", ["-M", "ret", "-P", "count"],
+                    ["--raise", "always", "--no-traps", "--counters", work / "counters"])
+    verify(plugin, counted)
+    for rewritten in (trapped, counted):
+        done = run([HOST, rewritten.output], cwd=work, env={"PUNSTER_STRICT": "1"})
+        expect((done.status, done.stdout, done.stderr) == (original.status, original.stdout, original.stderr), done)
+    rows = json.loads(punster("top", work / "counters", "--once", "--format", "json").stdout)
+    expect(rows[0]["count"] > 0 and {r["address"] for r in rows} <= {s["address"] for s in counted.sites}, rows)
+
+
 @covers("option:--raise", "option:--allow-no-sites", "exit:0")
 def raising_alone_changes_nothing_but_addresses(work):
     before, output = run([HOST, PLUGIN], cwd=work), work / "raised.so"
