@@ -5,7 +5,8 @@
 #   1:  syscall
 #
 # rcx and r11 are free, because `syscall` overwrites them; flags and everything on and below the stack are
-# not, so the number is compared with lea and jrcxz. A call that is none of ours costs some 3 ns.
+# not, so the number is compared with lea and jrcxz. A call that is none of ours costs 10 to 15 ns (getppid:
+# 105 ns, through the gate 115 to 120); sigprocmask, which is, 460 ns instead of 125.
 
 #include <asm/unistd.h>
 

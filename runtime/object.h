@@ -119,5 +119,6 @@ size_t length_of(const char* text);
 int equal(const char* a, const char* b);
 char* append(char* to, const char* end, const char* text);
 char* append_hex(char* to, const char* end, uint64_t value);
+char* append_decimal(char* to, const char* end, uint64_t value);
 
 #endif

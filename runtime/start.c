@@ -45,6 +45,23 @@ static const char* patch(struct Object* self) {
   return reason;
 }
 
+// PUNSTER_DEBUG=1: what was done, in one line.
+static void tell(struct Object* self) {
+  const char* const asked = environment(self, "PUNSTER_DEBUG");
+  if (!asked || !equal(asked, "1")) return;
+  const struct PunsterMapping* m = mappings_of(self);
+  uint64_t count[3] = {0};  // by kind
+  for (uint32_t i = 0; i < self->header->mapping_count; ++i) ++count[m[i].kind % 3];
+  char text[256], *at = text;
+  const char* const end = text + sizeof text;
+  at = append_decimal(append(at, end, "("), end, count[PUNSTER_TRAMPOLINES]);
+  at = append_decimal(append(at, end, " mappings of trampolines, "), end, count[PUNSTER_OVERLAY]);
+  at = append_decimal(append(at, end, " of code, "), end, self->header->trap_count);
+  at = append_hex(append(at, end, " traps, bias 0x"), end, self->bias);
+  append(at, end, self->originals ? ", pages copied from memory)" : ", pages of the file)");
+  say(self, "runs patched", text, "PUNSTER_DEBUG=1 is set");
+}
+
 // Called by entry.S. `stack` is the stack pointer on arrival; `as_library`: DT_INIT called us.
 // Returns where to go on.
 __attribute__((used, visibility("hidden"))) uint64_t punster_start(const uint64_t* stack,
@@ -59,6 +76,7 @@ __attribute__((used, visibility("hidden"))) uint64_t punster_start(const uint64_
   }
   if (!as_library) self.stack = stack;
   const char* const reason = patch(&self);
+  if (!reason) tell(&self);
   if (reason) {
     // The detail may stand where the environment is read to.
     char detail[32];

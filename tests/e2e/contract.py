@@ -32,6 +32,7 @@ ROWS = {
     "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at",
     "format": "text json csv",
+    "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG",
 }
 
 
@@ -108,6 +109,7 @@ def claims_kept(test):
             "status": lambda: any(s.get("status") == name for s in _statistics_seen()),
             "exit": lambda: any(str(status) == name for _, status in rewriting.calls),
             "option": lambda: any(name in c for c in calls),
+            "environment": lambda: name in rewriting.variables,
             "format": lambda: any(name in values_of(c, "--format") for c in calls),
         }[kind]()
         if not kept:

@@ -27,6 +27,8 @@ SKIP = 77  # the exit status that ctest reads as "skipped"
 
 # Every call of the command line that this process made: (arguments, exit status).
 calls: list[tuple[list[str], int]] = []
+# Names of variables that programs were given by run(env=...).
+variables: set[str] = set()
 
 
 class Failure(Exception):
@@ -64,6 +66,7 @@ def run(command, cwd=None, env=None, timeout=600, input_text=None, limits=()):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PUNSTER_")}
     environment.update(LC_ALL="C", LANG="C", TZ="UTC", HOME=str(cwd or "/"))
     environment.update(env or {})
+    variables.update(env or {})
 
     def prepare():
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
