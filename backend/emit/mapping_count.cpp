@@ -15,6 +15,10 @@ struct Area {
   std::uint64_t shift = 0;  // file offset minus address
 };
 
+/// What a trap needs at run time: the first thread's alternate stack, its guard, and the end of what
+/// they were mapped into.
+constexpr std::uint64_t areas_for_traps = 3;
+
 constexpr std::uint64_t by_runtime = 0x100, filler = 0x200, counted = 0x300;
 
 std::vector<Area> areas_of(std::span<const Elf64_Phdr> headers, bool fill_gaps) {
@@ -71,7 +75,8 @@ std::uint64_t added_mappings(const ElfView& input, const std::vector<Elf64_Phdr>
   if (plan.counters)
     ours.push_back({plan.counters->address, plan.counters->address + plan.counters->size, counted, 0});
   sort_by_address(ours);
-  return count(covered(areas_of(headers, fill_gaps), ours)) - count(areas_of(input.segments(), fill_gaps));
+  return count(covered(areas_of(headers, fill_gaps), ours)) - count(areas_of(input.segments(), fill_gaps)) +
+         (plan.traps.empty() ? 0 : areas_for_traps);
 }
 
 }  // namespace punster

@@ -178,7 +178,6 @@ void Session::State::collect_traps(Planned& plan) const {
 // Runs that are neighbours in memory and in the file merge.
 std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
   std::uint64_t areas = 6;  // header table, tables, runtime, state and the cut at each end
-  if (!plan.traps.empty()) areas += 3;  // the first thread's alternate stack, and its guard
   for (std::size_t i = 0; i < plan.mappings.size(); ++i) {
     const auto& run = plan.mappings[i];
     if (run.overlay) {
