@@ -111,6 +111,10 @@ Json to_json(const OptionsRequest& m) {
   put(json, "jobs", m.jobs);
   put(json, "build_id", m.build_id);
   put(json, "solver", m.solver);
+  put(json, "landing_pads", m.landing_pads);
+  put(json, "stubs", m.stubs);
+  put(json, "lookahead", m.lookahead);
+  put(json, "optimize", m.optimize);
   if (!m.ignored.empty()) json["ignored"] = m.ignored;
   return json;
 }
@@ -128,6 +132,10 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("jobs", m.jobs);
   fields.optional("build_id", m.build_id);
   fields.optional("solver", m.solver);
+  fields.optional("landing_pads", m.landing_pads);
+  fields.optional("stubs", m.stubs);
+  fields.optional("lookahead", m.lookahead);
+  fields.optional("optimize", m.optimize);
   fields.optional("ignored", m.ignored);
   static constexpr std::string_view known[] = {"C1", "B1", "B2", "T1", "T2", "T3", "B0"};
   for (std::size_t i = 0; i < m.tactics.size(); ++i) {
@@ -140,6 +148,13 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
                "expected a number of threads from 1 to 1024");
   fields.check(!m.build_id || *m.build_id == "keep" || *m.build_id == "new", "build_id",
                "expected \"keep\" or \"new\"");
+  fields.check(!m.solver || *m.solver == "joint" || *m.solver == "greedy", "solver",
+               "expected \"joint\" or \"greedy\"");
+  fields.check(!m.lookahead || *m.lookahead <= 5, "lookahead", "expected 0 to 5 followers");
+  static constexpr std::string_view presets[] = {"balanced", "speed", "mappings", "size"};
+  fields.check(!m.optimize || std::find(std::begin(presets), std::end(presets), *m.optimize) !=
+                                  std::end(presets),
+               "optimize", "expected \"balanced\", \"speed\", \"mappings\" or \"size\"");
   return fields.done(m);
 }
 

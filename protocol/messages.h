@@ -50,7 +50,11 @@ struct OptionsRequest {
   std::optional<std::string> raise;  // "auto", "never" or "always"
   std::optional<unsigned> jobs;
   std::optional<std::string> build_id;  // "keep" or "new"
-  std::optional<std::string> solver;    // "greedy" (more will come)
+  std::optional<std::string> solver;    // "joint" or "greedy"
+  std::optional<bool> landing_pads;     // false: --no-landing-pads
+  std::optional<bool> stubs;            // false: --no-stubs
+  std::optional<unsigned> lookahead;    // 0 to 5
+  std::optional<std::string> optimize;  // "balanced", "speed", "mappings" or "size"
   std::vector<std::string> ignored;     // E9Patch options that mean nothing here, for a warning
 };
 

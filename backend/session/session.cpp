@@ -9,7 +9,6 @@
 #include "backend/session/code_regions.h"
 #include "backend/session/session_state.h"
 #include "protocol/hex.h"
-#include "protocol/sha256.h"
 
 namespace punster {
 namespace {
@@ -25,15 +24,6 @@ std::uint64_t peak_rss() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-}
-
-}  // namespace
-
-namespace {
-
-std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
-  const auto text = parse_hex_bytes(hex).value();
-  return {text.begin(), text.end()};
 }
 
 }  // namespace
@@ -95,6 +85,7 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
   SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
   SolverOptions options = solver_options;
+  options.far_first = objective == Objective::speed;
   options.cancelled = &cancelled;
   options.trace = trace;
   options.progress = [this](std::uint64_t done, std::uint64_t total) { say("solve", done, total); };
@@ -195,17 +186,6 @@ std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
   return areas;
 }
 
-std::vector<std::uint8_t> Session::State::build_key() const {
-  std::string text = sha256_hex(input->file()) + requests.digest() + PUNSTER_VERSION;
-  text += std::to_string(solver_options.tactics) + (solver_options.traps ? "t" : "n");
-  text += std::to_string(mapping_budget) + (chaining ? "c" : "n");
-  if (!unwind) text += "no unwind";
-  text += std::to_string(static_cast<int>(raise_mode));
-  if (counter_region) text += counter_region->path;
-  return bytes_of_hex(
-      sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
-}
-
 void Session::State::count(const Planned& plan) {
   auto& s = statistics;
   s.sites = requests.patches().size();
@@ -255,47 +235,6 @@ Result<BinaryReply> Session::open(const BinaryRequest& request) {
   state_->room = std::move(room);
   state_->planned.reset();
   return reply;
-}
-
-Result<void> Session::set_options(const OptionsRequest& request) {
-  SolverOptions options = state_->solver_options;
-  if (!request.tactics.empty()) {
-    options.tactics = 1 << static_cast<int>(Tactic::I0);
-    for (const auto& name : request.tactics) {
-      const auto tactic = parse_tactic(name);
-      if (!tactic)
-        return error_in("bad_request", "unknown tactic \"" + name + "\"", "/params/tactics");
-      options.tactics |= static_cast<std::uint16_t>(1u << static_cast<int>(*tactic));
-    }
-  }
-  if (request.traps) options.traps = *request.traps;
-  if (request.solver && *request.solver != "greedy")
-    return error_in("bad_request",
-                    "unknown solver \"" + *request.solver + "\"; there is \"greedy\"",
-                    "/params/solver");
-  if (request.build_id && *request.build_id != "keep" && *request.build_id != "new")
-    return error_in("bad_request", "build_id is \"keep\" or \"new\"", "/params/build_id");
-  RaiseMode raise_mode = state_->raise_mode;
-  if (request.raise) {
-    const auto mode = parse_raise_mode(*request.raise);
-    if (!mode)
-      return error_in("bad_request", "raise is \"auto\", \"never\" or \"always\"", "/params/raise");
-    raise_mode = *mode;
-  }
-  if (state_->input && raise_mode != state_->raise_mode) {
-    PUNSTER_TRY(auto room, room_for(*state_->input, raise_mode));
-    state_->room = std::move(room);
-  }
-  state_->raise_mode = raise_mode;
-  state_->solver_options = options;
-  if (request.chaining) state_->chaining = *request.chaining;
-  if (request.max_mappings) state_->mapping_budget = *request.max_mappings;
-  if (request.unwind) state_->unwind = *request.unwind;
-  if (request.jobs) state_->jobs = std::clamp(*request.jobs, 1u, 64u);
-  if (request.build_id)
-    state_->build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
-  state_->planned.reset();
-  return success();
 }
 
 Result<void> Session::define_trampoline(const TrampolineRequest& request) {

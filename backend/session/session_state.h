@@ -17,6 +17,9 @@ namespace punster {
 /// program, its libraries, its threads and other rewritten objects need the rest.
 inline constexpr std::uint64_t default_mapping_budget = 20000;
 
+/// What the solver is to spare where it has a choice; see space_for_stubs.cpp.
+enum class Objective : std::uint8_t { balanced, speed, mappings, size };
+
 struct Session::State {
   ProgressSink progress;
   std::atomic<bool> cancelled{false};
@@ -29,6 +32,8 @@ struct Session::State {
   RaiseMode raise_mode = RaiseMode::automatic;
   /// Copies in a row between two bodies (bridges.h).
   static constexpr unsigned most_bridge = 12;
+  bool stubs = true;
+  Objective objective = Objective::balanced;
   unsigned jobs = 1;
   std::uint64_t mapping_budget = default_mapping_budget;
   BuildId build_id = BuildId::keep;

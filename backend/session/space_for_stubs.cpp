@@ -10,24 +10,49 @@
 namespace punster {
 namespace {
 
-/// Pages that the solver may open far from every arena. Each is a mapping, so where a neighbour
-/// that nobody asked to patch can be displaced instead, few are handed out: its copy stands in the
-/// row of bodies (bridges.h), and costs little at run time. git needed 1,977 mappings for all jumps
-/// with a page for every hundred sites, and needs 446 with one for every 2,000. Where nearly all
-/// instructions are sites and targets lie above the image only, there is nobody to displace, and
-/// every page saves traps.
-std::uint64_t far_pages(std::uint64_t mapping_budget, std::size_t sites, bool nobody_to_displace) {
-  return std::min<std::uint64_t>(mapping_budget / 16,
-                                 8 + sites / (nobody_to_displace ? 100 : 2000));
+/// What an objective spends.
+struct Spending {
+  /// Pages that the solver may open far from every arena. Each is a mapping, so where a neighbour
+  /// that nobody asked to patch can be displaced instead, few are handed out: its copy stands in
+  /// the row of bodies (bridges.h), and costs little at run time. git needed 1,977 mappings for all
+  /// jumps with a page for every hundred sites, and needs 446 with one for every 2,000. Where
+  /// nearly all instructions are sites and targets lie above the image only, there is nobody to
+  /// displace, and every page saves traps. Not more than this part of the mapping budget; 0: none
+  /// at all.
+  unsigned far_part_of_budget, sites_per_far_page, sites_per_far_page_with_nobody_to_displace;
+  /// How full the ring of file pages gets when every site needs a stub, beyond the pages that it
+  /// has anyway. Fuller is smaller, and finds room less often: with targets above the image only,
+  /// libc kept 2,760 traps at 0.4 and 2,060 at 0.2, where git, with room on both sides, kept one at
+  /// 0.5.
+  double ring_fill_two_sided, ring_fill_one_sided;
+  /// Where a run of pages passes the end of the ring, a mapping ends: 128 gave ls 123 mappings for
+  /// all jumps, 192 give it 94.
+  std::uint32_t least_ring_pages;
+};
+
+Spending spending_of(Objective objective) {
+  switch (objective) {
+    case Objective::balanced:
+      return {16, 2000, 100, 0.5, 0.25, 192};
+    case Objective::speed:  // and far pages come before evictions: SolverOptions::far_first
+      return {4, 20, 20, 0.5, 0.25, 192};
+    case Objective::mappings:
+      return {0, 0, 0, 0.5, 0.25, 192};
+    case Objective::size:
+      return {16, 2000, 100, 0.85, 0.5, 64};
+  }
+  return {};
 }
 
-/// How full the ring of file pages gets when every site needs a stub, beyond the pages that it has
-/// anyway. Fuller is smaller, and finds room less often: with targets above the image only, libc
-/// kept 2,760 traps at 0.4 and 2,060 at 0.2, where git, with room on both sides, kept one at 0.5.
-constexpr double ring_fill_two_sided = 0.5, ring_fill_one_sided = 0.25;
-/// Where a run of pages passes the end of the ring, a mapping ends: 128 gave ls 123 mappings for
-/// all jumps, 192 give it 94.
-constexpr std::uint32_t least_ring_pages = 192;
+std::uint64_t far_pages(const Spending& spending, std::uint64_t mapping_budget, std::size_t sites,
+                        bool nobody_to_displace) {
+  if (spending.far_part_of_budget == 0) return 0;
+  const unsigned sites_each = nobody_to_displace
+                                  ? spending.sites_per_far_page_with_nobody_to_displace
+                                  : spending.sites_per_far_page;
+  return std::min<std::uint64_t>(mapping_budget / spending.far_part_of_budget,
+                                 8 + sites / sites_each);
+}
 
 std::vector<TargetRange> signed_ranges(const std::vector<AddressRange>& ranges) {
   std::vector<TargetRange> out;
@@ -76,8 +101,9 @@ Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const
   const std::size_t sites = bodies.sites().size();
   const bool nobody_to_displace =
       !room_on_both_sides() && sites * 2 > requests.instructions().size();
-  return AddressSpace{std::move(free), far_pages(mapping_budget, sites, nobody_to_displace),
-                      ring_pages(bodies)};
+  const auto far =
+      stubs ? far_pages(spending_of(objective), mapping_budget, sites, nobody_to_displace) : 0;
+  return AddressSpace{std::move(free), far, ring_pages(bodies), stubs};
 }
 
 bool Session::State::room_on_both_sides() const {
@@ -87,11 +113,12 @@ bool Session::State::room_on_both_sides() const {
 
 std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
   const bool two_sided = room_on_both_sides();
-  const double fill = two_sided ? ring_fill_two_sided : ring_fill_one_sided;
+  const auto spending = spending_of(objective);
+  const double fill = two_sided ? spending.ring_fill_two_sided : spending.ring_fill_one_sided;
   const double bytes = static_cast<double>(bodies.sites().size()) * 5 / fill;
   std::uint64_t code_bytes = 0;
   for (const auto& region : code_regions(*input, true)) code_bytes += region.bytes.size();
-  return ring_size(least_ring_pages + static_cast<std::uint32_t>(bytes / 4096),
+  return ring_size(spending.least_ring_pages + static_cast<std::uint32_t>(bytes / 4096),
                    static_cast<std::uint32_t>(code_bytes / 4096 + 1), two_sided);
 }
 

@@ -35,7 +35,8 @@ class OneJump {
 
  private:
   bool place_in(const Window& window, unsigned k) {
-    const Demand demand = plan_.demand(i_, k, search_.insistence);
+    const Demand demand =
+        search_.demanding ? plan_.demand(i_, k, search_.insistence) : any_target();
     if (window.contains(*body_) && demand.accepts(window.rel(*body_)) &&
         try_commit({i_, static_cast<std::uint8_t>(k), false, *body_}))
       return true;
@@ -49,6 +50,10 @@ class OneJump {
   [[nodiscard]] Opening opening_for(const Window& window) const {
     return search_.opening == Opening::adjoining && window.free_bytes >= 3 ? Opening::anywhere
                                                                            : search_.opening;
+  }
+
+  [[nodiscard]] Demand any_target() const {
+    return {{nullptr, nullptr, nullptr, &board_.tops(i_, Insistence::barely)}, true};
   }
 
   bool try_commit(const Edit& edit) {

@@ -12,6 +12,7 @@ struct Search {
   bool look_ahead = true;  ///< refuse targets that leave the site before without a jump
   Insistence insistence = Insistence::closely;  ///< on bytes that predecessors will borrow
   int limit = 24;                               ///< refusals per window
+  bool demanding = true;                        ///< false: predecessors borrow what they get
 };
 
 /// The board and the plan that the placement follows.

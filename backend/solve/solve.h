@@ -61,6 +61,7 @@ struct AddressSpace {
   std::vector<TargetRange> free;    ///< ascending, disjoint
   std::uint64_t far_pages = 1000;   ///< pages that may be opened away from every arena
   std::uint32_t ring_pages = 4096;  ///< stubs share so many file pages: see ring_page()
+  bool stubs = true;                ///< false: none anywhere, a jump has to reach the body itself
 };
 
 /// Executable bytes of the original, one contiguous range of addresses.
@@ -91,10 +92,16 @@ class EvictedBodies {
 struct SolverOptions {
   std::uint16_t tactics = 0xffff;  ///< bit per Tactic
   bool traps = true;
+  bool pads = true;        ///< false: as if T3 were not among the tactics
+  bool joint = true;       ///< false: each site by itself, whatever that does to its neighbours
+  unsigned lookahead = 5;  ///< followers that may be placed anew, or evicted, together with a site
+  bool far_first = false;  ///< rather open a far page than evict a neighbour
   std::atomic<bool>* cancelled = nullptr;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::vector<std::uint32_t> trace;  ///< instruction indices whose alternatives are recorded
-  [[nodiscard]] bool allows(Tactic t) const { return tactics >> static_cast<int>(t) & 1; }
+  [[nodiscard]] bool allows(Tactic t) const {
+    return (tactics >> static_cast<int>(t) & 1) != 0 && (pads || t != Tactic::T3);
+  }
 };
 
 struct SolverInput {

@@ -95,6 +95,7 @@ class Solver {
     // From here on nothing below i relies on any byte at or above it.
     if (try_unconstrained(i)) return;
     plan_.reach(i);
+    if (!options_.joint) return choose_alone(i);
     const auto ranking = plan_.rank(i);
     if (try_ranked(i, ranking, 0, ShapePlan::tolerable) ||
         try_carefully(i, ranking, Opening::adjoining, few_checks) || try_joint(i, true) ||
@@ -104,17 +105,39 @@ class Solver {
         try_any_top(i, ranking))
       return;
     const std::uint64_t share =
-        input_.space.far_pages * done / input_.sites.size() + input_.space.far_pages / 64;
+        options_.far_first
+            ? input_.space.far_pages
+            : input_.space.far_pages * done / input_.sites.size() + input_.space.far_pages / 64;
     if (may_go_far(share) && try_far(i, ranking)) return;
     if (try_eviction(i)) return;
     if (may_go_far(input_.space.far_pages) && try_far(i, ranking)) return;
     if (try_anything(i)) return;
     if (board_.is_call(i)) return call_anyhow(i);
+    give_up_on_jumps(i);
+  }
+
+  void give_up_on_jumps(InsnIndex i) {
     if (try_pad(i, true)) return;
     if (options_.traps && options_.allows(Tactic::B0)) {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
     }
+  }
+
+  /// Without joint: the first shape that has a target, as E9Patch goes about it.
+  void choose_alone(InsnIndex i) {
+    if (board_.is_call(i)) return call_anyhow(i);
+    const auto opening =
+        may_go_far(input_.space.far_pages) ? Opening::anywhere : Opening::adjoining;
+    for (unsigned k = 0; k < std::min(board_.length(i), 4u); ++k)
+      if (try_place(i, k, {.opening = opening, .look_ahead = false, .demanding = false},
+                    "any target"))
+        return;
+    if (board_.adjoins_next(i) && evictable(i + 1) &&
+        try_jointly(i, {.followers = 1, .evict = true, .opening = opening, .look_ahead = false},
+                    "the successor evicted"))
+      return;
+    give_up_on_jumps(i);
   }
 
   [[nodiscard]] bool may_go_far(std::uint64_t pages) const {
@@ -189,10 +212,14 @@ class Solver {
     return options_.allows(Tactic::T3) && note(i, evict ? "T3, neighbours evicted" : "T3",
                                                place_on_pad(board_, i, {.evict = evict}));
   }
-  bool try_joint(InsnIndex i, bool look_ahead) {
+  bool try_jointly(InsnIndex i, JointOptions options, const char* what) {
     if (!options_.allows(Tactic::T2)) return false;
-    return note(i, "followers placed anew together with it",
-                place_jointly(desk_, i, {.followers = 4, .look_ahead = look_ahead}).has_value());
+    options.followers = std::min(options.followers, options_.lookahead);
+    return note(i, what, place_jointly(desk_, i, options).has_value());
+  }
+  bool try_joint(InsnIndex i, bool look_ahead) {
+    return try_jointly(i, {.followers = 4, .look_ahead = look_ahead},
+                       "followers placed anew together with it");
   }
   bool try_jumps(InsnIndex i, const ShapePlan::Ranking& ranking, const Search& search,
                  const char* what) {
@@ -230,34 +257,35 @@ class Solver {
                      "a far page that does not suit the site before");
   }
   bool try_eviction(InsnIndex i) {
-    if (!options_.allows(Tactic::T2) || !has_evictable_follower(i)) return false;
+    if (!has_evictable_follower(i)) return false;
     JointOptions options{.followers = 5, .evict = true, .new_arenas = false, .look_ahead = false};
-    if (note(i, "followers evicted", place_jointly(desk_, i, options).has_value())) return true;
+    if (try_jointly(i, options, "followers evicted")) return true;
     options.new_arenas = true;
-    return note(i, "followers evicted, with new arenas",
-                place_jointly(desk_, i, options).has_value());
+    return try_jointly(i, options, "followers evicted, with new arenas");
   }
 
   [[nodiscard]] bool has_evictable_follower(InsnIndex i) const {
     for (InsnIndex j = i; j < i + 5 && board_.adjoins_next(j); ++j)
-      if (!board_.is_site(j + 1) && board_.placement(j + 1).shape == Shape::untouched) return true;
+      if (evictable(j + 1)) return true;
     return false;
+  }
+  [[nodiscard]] bool evictable(InsnIndex i) const {
+    return !board_.is_site(i) && board_.placement(i).shape == Shape::untouched;
   }
 
   /// The last resort before a trap: wherever it leads, whatever it takes. Where traps are rare a
   /// thorough search is affordable.
   bool try_anything(InsnIndex i) {
-    if (!options_.allows(Tactic::T2)) return false;
+    if (!input_.space.stubs) return false;  // few targets fit at all, and those were tried
     const unsigned nodes = ++desperate_ <= 40 ? 20000 : 400;
-    return note(i, "followers placed anew or evicted, with far pages",
-                place_jointly(desk_, i,
-                              {.followers = 5,
-                               .evict = true,
-                               .opening = Opening::anywhere,
-                               .look_ahead = false,
-                               .all_prefixes = true,
-                               .nodes = nodes})
-                    .has_value());
+    return try_jointly(i,
+                       {.followers = 5,
+                        .evict = true,
+                        .opening = Opening::anywhere,
+                        .look_ahead = false,
+                        .all_prefixes = true,
+                        .nodes = nodes},
+                       "followers placed anew or evicted, with far pages");
   }
 
   bool note(InsnIndex i, const char* what, bool worked) {

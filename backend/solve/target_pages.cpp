@@ -29,6 +29,7 @@ TargetPages::TargetPages(const AddressSpace& space)
       ring_inverse_(UINT64_MAX / space.ring_pages + 1),
       ring_(space.ring_pages),
       settled_(static_cast<std::size_t>(count_)) {
+  if (!space.stubs) return;
   for (const auto& range : free_)
     for (std::int64_t page = (range.lo + 4095) >> 12; page < range.hi >> 12; ++page)
       legal_.insert(page);

@@ -18,6 +18,10 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.jobs = jobs;
   request.build_id = options.build_id;
   request.solver = options.solver;
+  if (!options.landing_pads) request.landing_pads = false;
+  if (!options.stubs) request.stubs = false;
+  request.lookahead = options.lookahead;
+  request.optimize = options.optimize;
   return request;
 }
 

@@ -68,6 +68,35 @@ void add_optional(CLI::App* command, const std::string& name, std::optional<std:
   command->add_option(name, value, text)->option_text(placeholder);
 }
 
+/// What the solver may do, for those who want to know what each of its ideas is worth.
+void add_ideas(CLI::App* command, BackendOptions& backend) {
+  command
+      ->add_option(
+          "--optimize", backend.optimize,
+          "What to spare where there is a choice: balanced (default), speed (of the program: fewer "
+          "instructions displaced that nobody asked for), mappings, or size (of the file)")
+      ->check(CLI::IsMember({"balanced", "speed", "mappings", "size"}).description(""))
+      ->option_text("WHAT");
+  command
+      ->add_option("--solver", backend.solver,
+                   "joint (default): neighbours decided together; greedy: each site by itself, "
+                   "highest first")
+      ->check(CLI::IsMember({"joint", "greedy"}).description(""))
+      ->option_text("joint|greedy");
+  command
+      ->add_option("--lookahead", backend.lookahead,
+                   "Place up to so many followers anew, or evict them, together with a site: 0 to "
+                   "5 (default: 5)")
+      ->check(CLI::Range(0u, 5u).description(""))
+      ->option_text("N");
+  command->add_flag_callback(
+      "--no-landing-pads", [&backend] { backend.landing_pads = false; },
+      "No short jumps to dead bytes nearby (tactic T3)");
+  command->add_flag_callback(
+      "--no-stubs", [&backend] { backend.stubs = false; },
+      "Only jumps that reach their trampoline itself, none to a second jump on the way");
+}
+
 void add_backend(CLI::App* command, BackendOptions& backend) {
   command
       ->add_option("--tactics", backend.tactics,
@@ -100,9 +129,7 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
                    "keep (default), or new: so that profilers tell output from input")
       ->check(CLI::IsMember({"keep", "new"}).description(""))
       ->option_text("keep|new");
-  command->add_option("--solver", backend.solver, "greedy: each site on its own, highest first")
-      ->check(CLI::IsMember({"greedy"}).description(""))
-      ->option_text("NAME");
+  add_ideas(command, backend);
   add_optional(command, "--backend", backend.backend, "PATH",
                "The backend program (default: $PUNSTER_BACKEND, else punster-backend beside punster)");
 }

@@ -31,9 +31,10 @@ struct ActionGroup {
 struct BackendOptions {
   std::optional<std::string> backend;  // --backend
   std::vector<std::string> tactics;    // empty: all
-  bool traps = true, chaining = true, unwind = true;
+  bool traps = true, chaining = true, unwind = true, landing_pads = true, stubs = true;
   std::optional<std::uint64_t> max_mappings;
-  std::optional<std::string> build_id, solver, raise;
+  std::optional<unsigned> lookahead;
+  std::optional<std::string> build_id, solver, optimize, raise;
 };
 
 struct PatchOptions {

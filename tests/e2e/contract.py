@@ -30,7 +30,8 @@ ROWS = {
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
     "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
-              "--syntax --jobs --allow-no-sites --format --counters --once --at",
+              "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
+              "--no-landing-pads --no-stubs",
     "format": "text json csv",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG",
 }

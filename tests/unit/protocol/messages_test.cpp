@@ -67,7 +67,8 @@ TEST_CASE("options round-trip; what is absent stays open") {
   const auto m = round_trip<OptionsRequest>(
       R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "unwind": false,
           "raise": "never", "jobs": 2,
-          "build_id": "new", "solver": "greedy", "ignored": ["-O2"]})");
+          "build_id": "new", "solver": "greedy", "landing_pads": false, "stubs": false, "lookahead": 2,
+          "optimize": "size", "ignored": ["-O2"]})");
   CHECK(m.tactics.size() == 2);
   CHECK(m.max_mappings == 5000);
   CHECK(m.traps == false);
@@ -76,6 +77,11 @@ TEST_CASE("options round-trip; what is absent stays open") {
   CHECK(m.raise == "never");
   CHECK(m.jobs == 2u);
   CHECK(m.build_id == "new");
+  CHECK(m.solver == "greedy");
+  CHECK(m.landing_pads == false);
+  CHECK(m.stubs == false);
+  CHECK(m.lookahead == 2u);
+  CHECK(m.optimize == "size");
   CHECK_FALSE(round_trip<OptionsRequest>("{}").traps.has_value());
   CHECK_FALSE(round_trip<OptionsRequest>("{}").chaining.has_value());
   CHECK_FALSE(round_trip<OptionsRequest>(R"({"jobs": null})").jobs.has_value());
@@ -85,6 +91,9 @@ TEST_CASE("options round-trip; what is absent stays open") {
   CHECK(fault<OptionsRequest>(R"({"jobs": -1})") == "/params/jobs");
   CHECK(fault<OptionsRequest>(R"({"max_mappings": "many"})") == "/params/max_mappings");
   CHECK(fault<OptionsRequest>(R"({"build_id": "none"})") == "/params/build_id");
+  CHECK(fault<OptionsRequest>(R"({"solver": "best"})") == "/params/solver");
+  CHECK(fault<OptionsRequest>(R"({"lookahead": 6})") == "/params/lookahead");
+  CHECK(fault<OptionsRequest>(R"({"optimize": "all"})") == "/params/optimize");
   CHECK(fault<OptionsRequest>(R"({"traps": 1})") == "/params/traps");
   CHECK(fault<OptionsRequest>(R"({"chaining": "no"})") == "/params/chaining");
 }

@@ -170,6 +170,19 @@ TEST_CASE("tactics that are turned off are not used") {
   CHECK(program.session.set_options(options).error().kind == "bad_request");
 }
 
+TEST_CASE("an unknown choice is an error and changes nothing") {
+  Patched program;
+  OptionsRequest nonsense;
+  nonsense.tactics = {"B1"};
+  nonsense.solver = "best";
+  CHECK(program.session.set_options(nonsense).error().where == "/params/solver");
+  nonsense.solver.reset();
+  nonsense.optimize = "all";
+  CHECK(program.session.set_options(nonsense).error().where == "/params/optimize");
+  REQUIRE(program.sites({0, 5, 2}).session.plan());
+  CHECK(program.results().tactic == std::vector<std::string>{"B1", "B2", "B1"});
+}
+
 TEST_CASE("a replacement is padded with nops, and refused when it is too long") {
   for (const std::size_t size : {1u, 2u, 3u}) {
     Patched program;

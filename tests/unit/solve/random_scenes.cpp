@@ -31,6 +31,7 @@ class RandomScene {
     address_space(scene, base);
     if (pick(3) == 0) scene.options.tactics = static_cast<std::uint16_t>(pick(0x200) | 2);
     scene.options.traps = pick(2) == 0;
+    ideas(scene);
     if (!scene.options.allows(Tactic::C1))
       for (auto& site : scene.sites) site.retarget_call = false;
     return scene;
@@ -93,6 +94,15 @@ class RandomScene {
     }
     if (pick(10) == 0 && room.size() > 1) room.erase(room.begin());
     scene.room = room;
+  }
+
+  /// Which of the solver's ideas are turned off.
+  void ideas(Scene& scene) {
+    scene.options.joint = pick(4) != 0;
+    scene.options.pads = pick(4) != 0;
+    scene.options.lookahead = pick(2) ? 5 : pick(6);
+    scene.options.far_first = pick(2) == 0;
+    scene.stubs = pick(8) != 0;
   }
 
   std::int64_t size() {

@@ -63,7 +63,8 @@ Scene& Scene::tactics(std::initializer_list<Tactic> list) {
 Solution Scene::solve() {
   std::vector<CodeRegion> code;
   for (const auto& region : regions) code.push_back({vaddr(region.address), region.bytes});
-  auto solution = punster::solve({code, insns, paddings, sites, {room, far_pages}, this}, options);
+  const AddressSpace space{.free = room, .far_pages = far_pages, .stubs = stubs};
+  auto solution = punster::solve({code, insns, paddings, sites, space, this}, options);
   REQUIRE(solution);
   return std::move(solution).value();
 }

@@ -1,0 +1,101 @@
+// What a client may choose, and the key that tells outputs of different choices apart.
+
+#include <algorithm>
+
+#include "backend/session/session_state.h"
+#include "protocol/hex.h"
+#include "protocol/sha256.h"
+
+namespace punster {
+namespace {
+
+constexpr std::string_view objective_names[] = {"balanced", "speed", "mappings", "size"};
+
+std::optional<Objective> parse_objective(std::string_view name) {
+  const auto found = std::find(std::begin(objective_names), std::end(objective_names), name);
+  if (found == std::end(objective_names)) return std::nullopt;
+  return static_cast<Objective>(found - std::begin(objective_names));
+}
+
+Result<std::uint16_t> tactics_of(const std::vector<std::string>& names) {
+  std::uint16_t tactics = 1 << static_cast<int>(Tactic::I0);
+  for (const auto& name : names) {
+    const auto tactic = parse_tactic(name);
+    if (!tactic)
+      return error_in("bad_request", "unknown tactic \"" + name + "\"", "/params/tactics");
+    tactics |= static_cast<std::uint16_t>(1u << static_cast<int>(*tactic));
+  }
+  return tactics;
+}
+
+std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
+  const auto text = parse_hex_bytes(hex).value();
+  return {text.begin(), text.end()};
+}
+
+}  // namespace
+
+// The values were checked when the request was read (protocol/messages.cpp); who calls a Session
+// directly gets an error for those that have no meaning here.
+Result<void> Session::set_options(const OptionsRequest& request) {
+  State& state = *state_;
+  SolverOptions solver = state.solver_options;
+  if (!request.tactics.empty()) {
+    PUNSTER_TRY(solver.tactics, tactics_of(request.tactics));
+  }
+  if (request.traps) solver.traps = *request.traps;
+  if (request.solver && *request.solver != "joint" && *request.solver != "greedy")
+    return error_in("bad_request", "unknown solver \"" + *request.solver + "\"", "/params/solver");
+  if (request.solver) solver.joint = *request.solver == "joint";
+  if (request.landing_pads) solver.pads = *request.landing_pads;
+  if (request.lookahead) solver.lookahead = *request.lookahead;
+  if (request.build_id && *request.build_id != "keep" && *request.build_id != "new")
+    return error_in("bad_request", "build_id is \"keep\" or \"new\"", "/params/build_id");
+  const auto objective = parse_objective(request.optimize.value_or("balanced"));
+  if (!objective)
+    return error_in("bad_request", "unknown objective \"" + *request.optimize + "\"",
+                    "/params/optimize");
+  RaiseMode raise_mode = state.raise_mode;
+  if (request.raise) {
+    const auto mode = parse_raise_mode(*request.raise);
+    if (!mode)
+      return error_in("bad_request", "raise is \"auto\", \"never\" or \"always\"", "/params/raise");
+    raise_mode = *mode;
+  }
+  if (state.input && raise_mode != state.raise_mode) {
+    PUNSTER_TRY(auto room, room_for(*state.input, raise_mode));
+    state.room = std::move(room);
+  }
+  state.raise_mode = raise_mode;
+  if (request.optimize) state.objective = *objective;
+  state.solver_options = solver;
+  if (request.chaining) state.chaining = *request.chaining;
+  if (request.stubs) state.stubs = *request.stubs;
+  if (request.max_mappings) state.mapping_budget = *request.max_mappings;
+  if (request.unwind) state.unwind = *request.unwind;
+  if (request.jobs) state.jobs = std::clamp(*request.jobs, 1u, 64u);
+  if (request.build_id)
+    state.build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
+  state.planned.reset();
+  return success();
+}
+
+std::vector<std::uint8_t> Session::State::build_key() const {
+  std::string text = sha256_hex(input->file()) + requests.digest() + PUNSTER_VERSION;
+  const auto choice = [&](std::uint64_t value) {
+    text.append(1, ' ').append(std::to_string(value));
+  };
+  choice(solver_options.tactics);
+  choice(mapping_budget);
+  choice(solver_options.lookahead);
+  choice(static_cast<std::uint64_t>(objective));
+  choice(static_cast<std::uint64_t>(raise_mode));
+  for (const bool value :
+       {solver_options.traps, solver_options.joint, solver_options.pads, stubs, chaining, unwind})
+    choice(value);
+  if (counter_region) text += counter_region->path;
+  return bytes_of_hex(
+      sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
+}
+
+}  // namespace punster
