@@ -172,11 +172,7 @@ Json to_json(const PatchesRequest& m) {
   Json json = {{"address", to_hex(m.address)}};
   if (m.deltas.size() > short_column &&
       std::all_of(m.deltas.begin(), m.deltas.end(), [](auto d) { return 0 <= d && d <= 0xff; })) {
-    std::string text;
-    for (const auto delta : m.deltas)
-      text.append({digits[static_cast<std::size_t>(delta >> 4)],
-                   digits[static_cast<std::size_t>(delta & 15)]});
-    json["deltas"] = std::move(text);
+    json["deltas"] = to_hex(std::vector<std::uint8_t>(m.deltas.begin(), m.deltas.end()));
   } else {
     json["deltas"] = m.deltas;
   }

@@ -6,16 +6,12 @@
 
 #include "backend/session/bridges.h"
 #include "backend/session/parallel.h"
+#include "backend/session/signed_address.h"
 
 namespace punster {
 namespace {
 
 constexpr std::uint8_t nop = 0x90;
-constexpr unsigned jump_back_size = 5;
-
-Vaddr vaddr(std::int64_t address) {
-  return Vaddr{static_cast<std::uint64_t>(address)};
-}
 
 bool by_patch(const RefusedSite& a, const RefusedSite& b) {
   return a.patch < b.patch;
@@ -197,14 +193,16 @@ std::optional<SiteBody> Bodies::measure_bridge(std::uint32_t insn) const {
 void Bodies::build_bridges() {
   const auto has_body = [this](std::uint32_t i) { return body_at(i) != nullptr; };
   const auto enterable = [this](std::uint32_t i) { return body_at(i)->enterable; };
-  const auto flow = [this](std::uint32_t i) {
+  std::unordered_map<std::uint32_t, SiteBody> measured;
+  const auto flow = [&](std::uint32_t i) {
     const auto copy = measure_bridge(i);
+    if (copy) measured.emplace(i, *copy);
     return !copy ? CopyFlow::unfit : copy->ends_in_break ? CopyFlow::goes_on : CopyFlow::leaves;
   };
   const auto chosen = choose_bridges({requests_.instructions(), has_body, enterable, flow},
                                      bridge_entries(), options_.bridge);
   bridges_.reserve(chosen.size());
-  for (const auto insn : chosen) bridges_.push_back(*measure_bridge(insn));
+  for (const auto insn : chosen) bridges_.push_back(measured.at(insn));
 }
 
 void Bodies::index_bodies() {
@@ -278,80 +276,6 @@ void Bodies::assign_addresses(std::int64_t base) {
     next += body.size;
   });
   site_room_ = {base, next};
-}
-
-std::vector<RefusedSite> Bodies::encode_bodies() {
-  block_.assign(static_cast<std::size_t>(site_room_.hi - site_room_.lo), 0xcc);
-  std::vector<RefusedSite> refused;
-  std::mutex guard;
-  for_chunks(sites_.size() + bridges_.size(), options_.jobs,
-             [&](std::size_t first, std::size_t last) {
-               for (std::size_t k = first; k < last; ++k) {
-                 const SiteBody& body = k < sites_.size() ? sites_[k] : bridges_[k - sites_.size()];
-                 if (body.size == 0) continue;
-                 const auto written = encode(body);
-                 if (written) continue;
-                 const std::lock_guard lock(guard);
-                 refused.push_back({body.patch, written.error().message});
-               }
-             });
-  return refused;
-}
-
-const Template& Bodies::displaced_only() {
-  static const Template code = Template::compile(nlohmann::json{"$instr", "$break"}, "").value();
-  return code;
-}
-
-Result<void> Bodies::encode(const SiteBody& body) {
-  TemplateSite site = template_site(requests_.instructions()[body.insn]);
-  site.retarget_call = body.retargets_call;
-  // A template without $instr may stand for what cannot be relocated.
-  const auto relocation = plan_instruction(site);
-  link(site, body, relocation ? &relocation.value() : nullptr);
-  if (body.patch == no_patch)
-    return displaced_only().encode(site, vaddr(body.address), room_of(body));
-  const PatchRequest& patch = requests_.patches()[body.patch];
-  const PatchMacros macros(requests_, patch);
-  const Template& code = *requests_.template_of(patch);
-  site.macros = &macros;
-  // Should the site remain without a jump, this must be possible, too.
-  if (body.enterable && !code.is_displaced_only()) {
-    PUNSTER_TRY(encode_displaced_only(body));
-  }
-  return code.encode(site, vaddr(body.address), room_of(body));
-}
-
-Result<void> Bodies::encode_displaced_only(const SiteBody& body) {
-  TemplateSite site = template_site(requests_.instructions()[body.insn]);
-  PUNSTER_TRY(const auto relocation, plan_instruction(site));
-  link(site, body, &relocation);
-  const auto room = room_of(body);
-  std::fill(room.begin(), room.end(), nop);
-  const auto displaced = room.first(relocation.size());
-  PUNSTER_TRY(relocation.encode(vaddr(body.address), displaced, site.taken));
-  if (body.chained || relocation.fallthrough() == Fallthrough::never) return success();
-  static const Template way_back = Template::compile(nlohmann::json{"$break"}, "").value();
-  return way_back.encode(site, vaddr(body.address + body.size - jump_back_size),
-                         room.last(jump_back_size));
-}
-
-void Bodies::link(TemplateSite& site, const SiteBody& body, const Relocation* relocation) const {
-  site.relocation = relocation;
-  site.omit_final_break = body.chained;
-  if (const SiteBody* next = follower(body)) site.next = vaddr(next->address);
-  if (relocation) site.taken = entry_taken(*relocation);
-}
-
-std::optional<Vaddr> Bodies::entry_taken(const Relocation& relocation) const {
-  const auto target = relocation.direct_target();
-  return options_.chaining && target ? entry(*target) : std::nullopt;
-}
-
-std::optional<Vaddr> Bodies::entry(Vaddr address) const {
-  const auto insn = requests_.find(address);
-  const SiteBody* body = insn ? body_at(*insn) : nullptr;
-  return body != nullptr && body->enterable ? std::optional(vaddr(body->address)) : std::nullopt;
 }
 
 std::uint32_t Bodies::done_after(const SiteBody& site) const {

@@ -120,6 +120,7 @@ class Bodies : public EvictedBodies {
   [[nodiscard]] std::uint32_t done_after(const SiteBody& site) const;
 
  private:
+  static constexpr unsigned jump_back_size = 5;
   struct Measured {
     BodyShape shape;
     bool endbr = false;
@@ -145,6 +146,8 @@ class Bodies : public EvictedBodies {
   [[nodiscard]] std::vector<RefusedSite> encode_bodies();
   Result<void> encode(const SiteBody& body);
   Result<void> encode_displaced_only(const SiteBody& body);
+  /// Precondition: `site` is linked to the body, and has its relocation.
+  Result<void> encode_displaced_only(const SiteBody& body, const TemplateSite& site);
   void put_bodies(const Solution& solution, PageStore& store);
   Result<void> put_evicted(const Eviction& eviction, PageStore& store);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/session/signed_address.h"
+
 namespace punster {
 
 BodyPlaces::BodyPlaces(const Bodies& bodies, const Requests& requests)
@@ -27,7 +29,7 @@ BodyPlace BodyPlaces::at(std::size_t k) const {
   BodyPlace place;
   place.original = insn.address();
   place.length = static_cast<std::uint8_t>(insn.length());
-  place.body = Vaddr{static_cast<std::uint64_t>(site.address)};
+  place.body = vaddr(site.address);
   place.size = site.size;
   place.calls = site.emulates_call || site.retargets_call;
   place.done = bodies_.done_after(site);

@@ -7,8 +7,8 @@
 
 namespace punster {
 
-/// Sites that are replaced in place have no body and are left out; bridges have one. `bodies` outlives
-/// it.
+/// Sites that are replaced in place have no body and are left out; bridges have one. `bodies`
+/// outlives it.
 class BodyPlaces : public BodyList {
  public:
   BodyPlaces(const Bodies& bodies, const Requests& requests);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/raise/raise.h"
+#include "backend/session/signed_address.h"
 #include "protocol/hex.h"
 
 namespace punster {
@@ -106,11 +107,10 @@ Result<Room> room_for(const ElfView& input, RaiseMode mode) {
 
 Bytes raise_for(const EmitPlan& plan, const Room& room, RaiseMode mode) {
   if (!room.raisable) return Bytes{};
-  const auto signed_value = [](Vaddr a) { return static_cast<std::int64_t>(a.value); };
-  std::int64_t lowest = signed_value(room.footprint.image.lo);
+  std::int64_t lowest = signed_address(room.footprint.image.lo);
   const auto image = lowest;
-  for (const auto& m : plan.mappings) lowest = std::min(lowest, signed_value(m.address));
-  if (plan.counters) lowest = std::min(lowest, signed_value(plan.counters->address));
+  for (const auto& m : plan.mappings) lowest = std::min(lowest, signed_address(m.address));
+  if (plan.counters) lowest = std::min(lowest, signed_address(plan.counters->address));
   if (lowest == image && mode != RaiseMode::always) return Bytes{};
   const std::int64_t least = static_cast<std::int64_t>(room_for_low_end) - lowest;
   std::uint64_t by = least > 0 ? static_cast<std::uint64_t>(least) : 1;

@@ -101,11 +101,8 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   say("place", 0, plan.bodies->sites().size());
   PUNSTER_TRY(plan.bodies->put(plan.solution, store));
   for (const auto& stub : plan.solution.stubs) {
-    const auto rel = displacement(Vaddr{static_cast<std::uint64_t>(stub.at + 5)},
-                                  Vaddr{static_cast<std::uint64_t>(stub.to)});
-    if (!rel)
-      return error_at("out_of_range", "a stub does not reach its body",
-                      Vaddr{static_cast<std::uint64_t>(stub.at)});
+    const auto rel = displacement(vaddr(stub.at + 5), vaddr(stub.to));
+    if (!rel) return error_at("out_of_range", "a stub does not reach its body", vaddr(stub.at));
     std::array<std::uint8_t, 5> jump{0xe9};
     std::memcpy(jump.data() + 1, &*rel, 4);
     ring.put(stub.at, jump);
@@ -155,8 +152,8 @@ void Session::State::collect_traps(Planned& plan) const {
   const auto& sites = plan.bodies->sites();
   for (std::size_t k = 0; k < sites.size(); ++k)
     if (plan.solution.decisions[k].tactic == Tactic::B0)
-      plan.emit_plan.traps.push_back({requests.instructions()[sites[k].insn].address(),
-                                      Vaddr{static_cast<std::uint64_t>(sites[k].address)}});
+      plan.emit_plan.traps.push_back(
+          {requests.instructions()[sites[k].insn].address(), vaddr(sites[k].address)});
   add_owned_traps(plan.emit_plan.traps);
   std::uint32_t site = 0;
   for (const auto& eviction : plan.solution.evictions) {
@@ -290,7 +287,7 @@ Result<ReserveReply> Session::reserve(const ReserveRequest& request) {
   state_->next_reserved += static_cast<std::int64_t>((bytes.size() + 4095) & ~std::size_t{4095});
   state_->reserved.push_back({at, std::move(bytes)});
   state_->planned.reset();
-  return ReserveReply{Vaddr{static_cast<std::uint64_t>(at)}};
+  return ReserveReply{vaddr(at)};
 }
 
 Result<CountersReply> Session::use_counters(const CountersRequest& request) {

@@ -10,6 +10,7 @@
 #include "backend/session/raising.h"
 #include "backend/session/requests.h"
 #include "backend/session/session.h"
+#include "backend/session/signed_address.h"
 
 namespace punster {
 
@@ -111,11 +112,6 @@ struct Session::State {
   std::uint64_t mapping_count(const EmitPlan& plan) const;
   std::vector<std::uint8_t> build_key() const;
 };
-
-/// As the solver sees it: an address below a position-independent image is negative.
-[[nodiscard]] inline std::int64_t signed_address(Vaddr a) {
-  return static_cast<std::int64_t>(a.value);
-}
 
 /// Where bodies begin: the lowest free address above the image and what emit puts there.
 [[nodiscard]] std::int64_t first_body_address(const Footprint& room);

@@ -21,7 +21,7 @@ void Session::State::place_gate() {
   const auto& all = requests.instructions();
   if (solver_options.traps && solver_options.allows(Tactic::B0) &&
       std::any_of(all.begin(), all.end(), [this](const Insn& insn) { return is_syscall(insn); }))
-    syscall_gate = Vaddr{static_cast<std::uint64_t>(next_reserved)};
+    syscall_gate = vaddr(next_reserved);
 }
 
 Result<Solution> Session::State::solve_and_own(const Planned& plan) {
@@ -71,8 +71,8 @@ void Session::State::take_out_owned(const std::vector<SolverSite>& sites, Soluti
       if (decision.tactic == Tactic::none) continue;
       ours.push_back({sites[k].insn, 0, sites[k].body});
       if (decision.tactic == Tactic::B0)
-        owned_traps.push_back({requests.instructions()[sites[k].insn].address(),
-                               Vaddr{static_cast<std::uint64_t>(sites[k].body)}});
+        owned_traps.push_back(
+            {requests.instructions()[sites[k].insn].address(), vaddr(sites[k].body)});
       continue;
     }
     if (decision.tactic == Tactic::B0 && !any_trapped) {

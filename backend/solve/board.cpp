@@ -255,4 +255,12 @@ void Board::undo(InsnIndex i) {
   placed = {};
 }
 
+void Board::restore(InsnIndex i, const Placement& before) {
+  assert(before.shape == Shape::jump || before.shape == Shape::short_jump);
+  if (before.shape == Shape::short_jump)
+    return commit_short_jump(i, before.pad, before.target, before.stub, before.means);
+  commit({i, before.prefixes, before.stub, before.target, before.first_prefix});
+  add_means(i, before.means);
+}
+
 }  // namespace punster

@@ -104,6 +104,9 @@ class Board {
   void commit_replacement(InsnIndex i, const std::string& bytes);
   /// Precondition: nobody else relies on i's bytes (all locks on them are i's own).
   void undo(InsnIndex i);
+  /// Puts back what undo(i) took, which was `before`. Precondition: everything else is as it was
+  /// then.
+  void restore(InsnIndex i, const Placement& before);
   /// Whether all locks on i's own bytes are its own.
   [[nodiscard]] bool can_undo(InsnIndex i) const;
   /// Notes for whom v was evicted, when that is not the site right before it.

@@ -67,13 +67,7 @@ class Group {
   void restore() {
     for (unsigned m = member_count_; m-- > 0;) {
       const auto& [insn, before] = members_[m];
-      if (before.shape == Shape::untouched) continue;
-      if (before.shape == Shape::short_jump) {
-        board_.commit_short_jump(insn, before.pad, before.target, before.stub, before.means);
-        continue;
-      }
-      board_.commit({insn, before.prefixes, before.stub, before.target, before.first_prefix});
-      board_.add_means(insn, before.means);
+      if (before.shape != Shape::untouched) board_.restore(insn, before);
     }
   }
 

@@ -96,8 +96,7 @@ class PadSearch {
         }
         board_.undo(f);
       }
-    board_.commit({f, before.prefixes, before.stub, before.target, before.first_prefix});
-    board_.add_means(f, before.means);
+    board_.restore(f, before);
     return false;
   }
 
@@ -114,8 +113,7 @@ class PadSearch {
       if (try_pad(pad)) return true;
       board_.undo_short_jump(x);
     }
-    board_.commit({x, before.prefixes, before.stub, before.target, before.first_prefix});
-    board_.add_means(x, before.means);
+    board_.restore(x, before);
     return false;
   }
 

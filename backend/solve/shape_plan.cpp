@@ -170,7 +170,7 @@ ShapePlan::Shapes ShapePlan::work_out_shapes(InsnIndex i) const {
 
 template <typename F>
 void ShapePlan::Shapes::visit(Kinds next, F&& f) const {
-  const unsigned behind = (static_cast<unsigned>(next) << gap_shift | gap) & 0xff;
+  const unsigned behind = with_gap(next);
   for (int n = 0; n < count; ++n) {
     const OneShape& one = list[n];
     const std::uint32_t cost = one.cost[behind >> one.watched & 3];
@@ -341,10 +341,7 @@ unsigned ShapePlan::gap_behind(InsnIndex i) const {
 
 /// The four bytes behind i: padding, then those of the next instruction.
 ShapePlan::Kinds ShapePlan::with_gap(InsnIndex i, Kinds next) const {
-  const unsigned gap = gap_behind(i);
-  unsigned kinds = static_cast<unsigned>(next) << (2 * gap);
-  for (unsigned d = 0; d < gap; ++d) kinds |= free_byte << (2 * d);
-  return static_cast<Kinds>(kinds);
+  return shapes_of(i).with_gap(next);
 }
 
 ShapePlan::Kinds ShapePlan::kinds_of(InsnIndex i, Planned shape, Kinds behind) const {

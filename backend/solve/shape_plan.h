@@ -106,6 +106,10 @@ class ShapePlan {
     unsigned gap_shift = 0, gap = 0;  // padding behind the instruction
     unsigned shift = 0;               // where the kinds of what is behind begin
     InsnIndex insn = no_insn;
+    /// The four bytes behind the instruction: padding, then those from the next one on.
+    [[nodiscard]] Kinds with_gap(Kinds next) const {
+      return static_cast<Kinds>(static_cast<unsigned>(next) << gap_shift | gap);
+    }
     /// Calls f(shape, cost, kinds from the instruction on) for each shape that is possible when
     /// `next` are the kinds from the next instruction on.
     template <typename F>

@@ -4,27 +4,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static void child(const char *what, void (*run)(void)) {
-  fflush(stdout);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    run();
-    _exit(9);
-  }
-  int status;
-  waitpid(pid, &status, 0);
-  printf("%s: signal %d, status %d\n", what, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-         WIFEXITED(status) ? WEXITSTATUS(status) : 0);
-}
+#include "child.h"
 
-static void by_abort(void) { abort(); }
-static void by_term(void) { raise(SIGTERM); }
-static void by_kill(void) { kill(getpid(), SIGKILL); }
-static void by_segv(void) { *(volatile int *)8 = 1; }
-static void by_exit(void) { exit(7); }
+static void by_abort(void) {
+  abort();
+}
+static void by_term(void) {
+  raise(SIGTERM);
+}
+static void by_kill(void) {
+  kill(getpid(), SIGKILL);
+}
+static void by_segv(void) {
+  *(volatile int*)8 = 1;
+}
+static void by_exit(void) {
+  exit(7);
+}
 
 int main(void) {
   child("abort", by_abort);

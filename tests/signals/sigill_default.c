@@ -3,21 +3,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static void child(const char *what, void (*run)(void)) {
-  fflush(stdout);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    run();
-    _exit(9);
-  }
-  int status;
-  waitpid(pid, &status, 0);
-  printf("%s: signal %d, status %d\n", what, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-         WIFEXITED(status) ? WEXITSTATUS(status) : 0);
-}
+#include "child.h"
 
 static void sent(void) { raise(SIGILL); }
 static void executed(void) { __builtin_trap(); }
