@@ -231,25 +231,24 @@ void Bodies::for_bodies(F&& f) {
 // Laying out and writing.
 
 void Bodies::lay_out(std::int64_t base) {
-  for (;;) {
-    index_bodies();
-    chain();
-    assign_addresses(base);
-    auto refused = encode_bodies();
-    if (refused.empty()) break;
-    // A copy that cannot be written is given up, and all of them with it: data is out of its reach
-    // in files of nearly 2 GiB only.
-    if (std::erase_if(refused, [](const RefusedSite& r) { return r.patch == no_patch; }) > 0)
-      bridges_.clear();
-    // Their bodies are not there: nobody may fall into one, so the neighbours' sizes change.
-    std::move(refused.begin(), refused.end(), std::back_inserter(refused_));
-    std::sort(refused_.begin(), refused_.end(), by_patch);
-    drop_refused();
-  }
+  index_bodies();
+  chain();
+  assign_addresses(base);
   const auto others = static_cast<std::int64_t>(requests_.instructions().size() - sites_.size());
   const std::int64_t from = ((site_room_.hi + 4095) & ~std::int64_t{4095}) + evicted_distance;
   evicted_room_ = {from, from + std::min((others * 16 + 4095) & ~std::int64_t{4095}, evicted_most)};
   evicted_next_ = from;
+  evicted_.clear();
+}
+
+void Bodies::refuse(std::vector<RefusedSite> refused) {
+  // A copy that cannot be written is given up, and all of them with it: data is out of its reach
+  // in files of nearly 2 GiB only.
+  if (std::erase_if(refused, [](const RefusedSite& r) { return r.patch == no_patch; }) > 0)
+    bridges_.clear();
+  std::move(refused.begin(), refused.end(), std::back_inserter(refused_));
+  std::sort(refused_.begin(), refused_.end(), by_patch);
+  drop_refused();
 }
 
 void Bodies::chain() {

@@ -14,21 +14,20 @@ constexpr std::uint8_t nop = 0x90;
 
 }  // namespace
 
-std::vector<RefusedSite> Bodies::encode_bodies() {
+std::vector<RefusedSite> Bodies::write(unsigned threads) {
   block_.assign(static_cast<std::size_t>(site_room_.hi - site_room_.lo), 0xcc);
   std::vector<RefusedSite> refused;
   std::mutex guard;
-  for_chunks(sites_.size() + bridges_.size(), options_.jobs,
-             [&](std::size_t first, std::size_t last) {
-               for (std::size_t k = first; k < last; ++k) {
-                 const SiteBody& body = k < sites_.size() ? sites_[k] : bridges_[k - sites_.size()];
-                 if (body.size == 0) continue;
-                 const auto written = encode(body);
-                 if (written) continue;
-                 const std::lock_guard lock(guard);
-                 refused.push_back({body.patch, written.error().message});
-               }
-             });
+  for_chunks(sites_.size() + bridges_.size(), threads, [&](std::size_t first, std::size_t last) {
+    for (std::size_t k = first; k < last; ++k) {
+      const SiteBody& body = k < sites_.size() ? sites_[k] : bridges_[k - sites_.size()];
+      if (body.size == 0) continue;
+      const auto written = encode(body);
+      if (written) continue;
+      const std::lock_guard lock(guard);
+      refused.push_back({body.patch, written.error().message});
+    }
+  });
   return refused;
 }
 

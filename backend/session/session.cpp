@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <future>
 #include <numeric>
 
 #include "backend/place/page_ring.h"
@@ -49,15 +50,16 @@ Result<void> Session::State::rewrite_in_memory() {
   statistics.seconds_ingest = lap();
   // From here on the set of sites and the size of every body are fixed.
 
-  // 2. Lay out: every body gets its address and is written there.
-  plan.bodies->lay_out(next_reserved + static_cast<std::int64_t>(syscall_gate ? gate_size : 0));
-  PUNSTER_TRY(plan.space, space_for_stubs(*plan.bodies));
-  // From here on every body of a site is final, and what cannot be relocated is no site any more.
-
-  // 3. Solve: every site gets its shape, its prefixes and its target.
-  PUNSTER_TRY(plan.solution, solve_and_own(plan));
+  // 2. Lay out: every body gets its address and is written there. Meanwhile, 3. Solve: every site
+  // gets its shape, its prefixes and its target.
+  while (true) {
+    PUNSTER_TRY(auto refused, lay_out_and_solve(plan));
+    if (refused.empty()) break;
+    plan.bodies->refuse(std::move(refused));
+  }
   statistics.seconds_solve = lap();
-  // From here on no code byte changes and every stub has its address.
+  // From here on every body of a site is final, no code byte changes and every stub has its
+  // address.
 
   // 4. Place and share: bodies, stubs and overlays become pages.
   PUNSTER_TRY(go_on());
@@ -75,6 +77,17 @@ Result<void> Session::State::rewrite_in_memory() {
                      "; patch fewer sites, or raise --max-mappings (a process may have 65,530)");
   planned = std::move(plan);
   return success();
+}
+
+Result<std::vector<RefusedSite>> Session::State::lay_out_and_solve(Planned& plan) {
+  Bodies& bodies = *plan.bodies;
+  bodies.lay_out(next_reserved + static_cast<std::int64_t>(syscall_gate ? gate_size : 0));
+  PUNSTER_TRY(plan.space, space_for_stubs(bodies));
+  const unsigned others = body_options().jobs - 1;
+  auto written = std::async(others > 0 ? std::launch::async : std::launch::deferred,
+                            [&] { return bodies.write(std::max(others, 1u)); });
+  PUNSTER_TRY(plan.solution, solve_and_own(plan));
+  return written.get();
 }
 
 Result<Solution> Session::State::run_solver(const Planned& plan,

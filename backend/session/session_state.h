@@ -88,6 +88,8 @@ struct Session::State {
             .syscall_gate = syscall_gate};
   }
   Result<void> rewrite_in_memory();
+  /// Returns what cannot be written where it was laid out.
+  Result<std::vector<RefusedSite>> lay_out_and_solve(Planned& plan);
   Result<Solution> run_solver(const Planned& plan, const std::vector<std::uint32_t>& trace);
   Result<AddressSpace> space_for_stubs(const Bodies& bodies) const;
   /// Whether stubs can stand far below the image as well as above it.
