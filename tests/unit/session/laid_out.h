@@ -48,6 +48,10 @@ class Laid {
     bodies_.emplace(*view_, requests_, BodyOptions{2, chaining, retarget_, bridge_});
     REQUIRE(bodies_->measure());
     bodies_->lay_out(base);
+    for (auto refused = bodies_->write(2); !refused.empty(); refused = bodies_->write(2)) {
+      bodies_->refuse(std::move(refused));
+      bodies_->lay_out(base);
+    }
     solution_.decisions.assign(bodies_->sites().size(), {.tactic = Tactic::B2});
     return *this;
   }

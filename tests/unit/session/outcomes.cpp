@@ -80,6 +80,20 @@ TEST_CASE("what cannot be relocated has failed, and says why") {
   CHECK(explained.value().explanations.at(1).note == "not a site");
 }
 
+TEST_CASE("what cannot be written at its address has failed, and the others are solved without it") {
+  Patched program;
+  REQUIRE(program.session.define_trampoline(
+      {"$far", Json{0xe8, Json{{"rel32", "0x7f0000000000"}}, "$instr", "$break"}}));
+  REQUIRE(program.session.add_patches({Vaddr{0x400105}, {0}, "$far", {}, {}}));
+  const auto figures = program.sites({0, 7, 10}).session.plan();
+  REQUIRE(figures);
+  CHECK(figures.value().patched == 3);
+  CHECK(figures.value().failed == 1);
+  const auto reply = program.results();
+  CHECK(reply.result == std::vector<std::string>{"patched", "failed", "patched", "patched"});
+  CHECK_FALSE(reply.reason[1].empty());
+}
+
 TEST_CASE("results come in pages") {
   Patched program;
   REQUIRE(program.sites({0, 5, 2, 10, 2, 2}).session.plan());
