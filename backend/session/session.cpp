@@ -99,6 +99,7 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
   SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
   SolverOptions options = solver_options;
   options.far_first = objective == Objective::speed;
+  options.threads = body_options().jobs;
   options.cancelled = &cancelled;
   options.trace = trace;
   options.progress = [this](std::uint64_t done, std::uint64_t total) { say("solve", done, total); };

@@ -1,23 +1,13 @@
-// The feasibility pass: which shape an instruction should get, with all its neighbours in mind.
+// Which shape an instruction should get, with all its neighbours in mind: the plan of its chain
+// (chain_plan.h) meets what really stands behind it.
 
 #pragma once
 
 #include <bitset>
 
-#include "backend/solve/board.h"
+#include "backend/solve/plan_ahead.h"
 
 namespace punster {
-
-/// A shape in the plan: a jump with so many prefixes, or one of the others.
-enum class Planned : std::uint8_t { jump0, jump1, jump2, jump3, short_jump, trap, untouched };
-inline constexpr int planned_count = 7;
-
-[[nodiscard]] inline bool is_jump(Planned shape) {
-  return shape <= Planned::jump3;
-}
-[[nodiscard]] inline unsigned prefixes_of(Planned shape) {
-  return static_cast<unsigned>(shape);
-}
 
 /// A site before an instruction i that will borrow from i's displacement.
 struct Borrower {
@@ -37,10 +27,11 @@ struct Borrowers {
 /// Advises on instructions in descending order. Refers to the board, reads it, never changes it.
 class ShapePlan {
  public:
-  ShapePlan(const Board& board, const SolverOptions& options) : board_(board), options_(options) {}
+  ShapePlan(const Board& board, const SolverOptions& options)
+      : board_(board), ahead_(board, options, options.threads > 1) {}
 
-  /// Makes the plan for i's chain of neighbours unless it was made. Instructions are visited in
-  /// descending order; demand() and rank() answer for the chain that was reached last.
+  /// Goes to the plan of site i's chain of neighbours. Sites are visited in descending order; all
+  /// other questions are about the chain that was reached last.
   void reach(InsnIndex i);
 
   struct Choice {
@@ -77,80 +68,37 @@ class ShapePlan {
   [[nodiscard]] unsigned kinds_behind(InsnIndex i) const { return now_behind(i); }
   /// The kinds from i on when i has this shape, given what stands behind it now.
   [[nodiscard]] unsigned kinds_from(InsnIndex i, Planned shape) const {
-    return kinds_of(i, shape, with_gap(i, now_behind(i)));
+    return kinds_of(i, shape, now_behind(i));
   }
 
   /// Beyond this a shape costs some site below it a landing pad or a trap.
   static constexpr std::uint32_t tolerable = 20;
 
  private:
-  enum Kind : unsigned { wrong = 0, prefix = 1, free_byte = 2, fixed = 3 };
-  /// The kinds of the next four bytes, two bits each, the nearest in the low bits.
-  using Kinds = std::uint8_t;
-  /// The bytes from some instruction on have these kinds.
-  struct State {
-    std::uint32_t cost;  // of the best shapes of all instructions of the chain before it
-    Kinds kinds;
-    Planned before;  // the best shape of the instruction before it
-  };
-  /// A shape that an instruction may have, as far as that does not depend on what stands behind it.
-  struct OneShape {
-    Planned shape;
-    Kinds own;                          // of the instruction's own bytes then
-    std::uint8_t watched;               // two bits from here on tell the kind that decides the cost
-    std::array<std::uint32_t, 4> cost;  // by that kind
-  };
-  struct Shapes {
-    std::array<OneShape, planned_count> list;
-    int count = 0;
-    unsigned gap_shift = 0, gap = 0;  // padding behind the instruction
-    unsigned shift = 0;               // where the kinds of what is behind begin
-    InsnIndex insn = no_insn;
-    /// The four bytes behind the instruction: padding, then those from the next one on.
-    [[nodiscard]] Kinds with_gap(Kinds next) const {
-      return static_cast<Kinds>(static_cast<unsigned>(next) << gap_shift | gap);
-    }
-    /// Calls f(shape, cost, kinds from the instruction on) for each shape that is possible when
-    /// `next` are the kinds from the next instruction on.
-    template <typename F>
-    void visit(Kinds next, F&& f) const;
-  };
-
-  void plan_chain();
-  void reach_states(InsnIndex i, std::size_t end);
-  void add_state(Kinds kinds);
-  [[nodiscard]] std::span<State> states_of(InsnIndex i);
-  [[nodiscard]] std::span<const State> states_of(InsnIndex i) const;
+  [[nodiscard]] std::span<const PlanState> states_of(InsnIndex i) const {
+    return now_.plans->states(now_.chain, i);
+  }
+  [[nodiscard]] const Shapes& shapes_of(InsnIndex i) const {
+    return now_.plans->shapes(now_.chain, i);
+  }
   /// Calls f(p, its likely shape) for the instructions before i, nearest first, that are not placed
   /// yet and whose jump may borrow from i when i has `prefixes` (at most four of them).
   template <typename F>
   void for_jumps_before(InsnIndex i, unsigned prefixes, InsnIndex pending, F&& f) const;
-  /// Cheap for the few instructions that were asked for last: what an instruction's shapes do to
-  /// its own bytes never changes.
-  [[nodiscard]] const Shapes& shapes_of(InsnIndex i) const;
-  [[nodiscard]] Shapes work_out_shapes(InsnIndex i) const;
   [[nodiscard]] std::uint32_t cost_below(InsnIndex i, Kinds kinds) const;
   [[nodiscard]] Planned likely(InsnIndex i, Kinds next) const;
   /// The cheapest jump at i, whatever it costs the instructions before; trap when there is none.
   [[nodiscard]] Planned likely_jump(InsnIndex i, Kinds next) const;
-  [[nodiscard]] Kinds original_behind(InsnIndex i) const;
+  [[nodiscard]] Kinds behind_chain() const;
   [[nodiscard]] Kinds now_behind(InsnIndex i) const;
   [[nodiscard]] Kind kind_now(InsnIndex j, unsigned d) const;
   [[nodiscard]] Kind kind_of_byte(Position p) const;
-  [[nodiscard]] Kinds with_gap(InsnIndex i, Kinds next) const;
-  [[nodiscard]] unsigned gap_behind(InsnIndex i) const;
-  [[nodiscard]] Kinds kinds_of(InsnIndex i, Planned shape, Kinds behind) const;
-  [[nodiscard]] Kinds own_kinds(InsnIndex i, Planned shape) const;
-  [[nodiscard]] Kind kind_within(InsnIndex i, Planned shape, unsigned d) const;
+  /// The kinds from i on when i has this shape and these kinds stand behind it.
+  [[nodiscard]] Kinds kinds_of(InsnIndex i, Planned shape, Kinds next) const;
 
   const Board& board_;
-  const SolverOptions& options_;
-  InsnIndex first_ = no_insn, last_ = no_insn;    // the chain: [first_, last_)
-  std::vector<State> states_;                     // of last_ (what stands behind), last_ - 1, ...
-  std::vector<std::uint32_t> ends_;               // where the states of last_, last_ - 1, ... end
-  mutable std::array<Shapes, 16> recent_shapes_;  // by the low bits of the instruction's index
-  std::array<std::uint32_t, 256> seen_{}, cost_now_{};
-  std::uint32_t stamp_ = 0;
+  PlanAhead ahead_;
+  PlanAhead::Planned now_;
 };
 
 }  // namespace punster

@@ -95,6 +95,7 @@ struct SolverOptions {
   bool pads = true;        ///< false: as if T3 were not among the tactics
   bool joint = true;       ///< false: each site by itself, whatever that does to its neighbours
   unsigned lookahead = 5;  ///< followers that may be placed anew, or evicted, together with a site
+  unsigned threads = 1;    ///< more than one: plans are made in another; the result is the same
   bool far_first = false;  ///< rather open a far page than evict a neighbour
   std::atomic<bool>* cancelled = nullptr;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;

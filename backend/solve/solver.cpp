@@ -16,7 +16,7 @@
 //   1. Every jump has a body whose address is known beforehand (bodies stand densely, in code
 //      order, next to the image). The solver places nothing but 5-byte stubs, and none at all where
 //      the body is in reach.
-//   2. Shapes are planned for whole chains of neighbours (shape_plan.cpp): a dynamic program over
+//   2. Shapes are planned for whole chains of neighbours (chain_plan.cpp): a dynamic program over
 //      what the next four bytes can be tells which shape of an instruction costs the sites before
 //      it least.
 //   3. A target is chosen with the eyes of the sites before (demand.h): the bytes that they will
