@@ -4,7 +4,6 @@
 #include <array>
 #include <cassert>
 
-#include "backend/session/bridges.h"
 #include "backend/session/parallel.h"
 #include "backend/session/signed_address.h"
 
@@ -108,7 +107,7 @@ Result<void> Bodies::measure() {
   std::sort(refused_.begin(), refused_.end(), by_patch);
   drop_refused();
   index_bodies();
-  if (options_.chaining && options_.bridge > 0) build_bridges();
+  build_bridges();
   return success();
 }
 
@@ -141,7 +140,7 @@ std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t f
       continue;
     }
     endbr |= measured.endbr;
-    if (measured.target && options_.bridge > 0) targets.push_back(*measured.target);
+    if (measured.target && options_.chaining) targets.push_back(*measured.target);
   }
   const std::lock_guard lock(guard);
   patches_endbr_ |= endbr;
@@ -159,16 +158,27 @@ void Bodies::drop_refused() {
 
 // Bridges.
 
-std::vector<std::uint32_t> Bodies::bridge_entries() const {
-  std::vector<std::uint32_t> entries;
-  const auto add = [&](std::uint32_t i) {
-    if (i < requests_.instructions().size() && body_at(i) == nullptr) entries.push_back(i);
+/// The instructions right behind one that its jump covers, should it get three prefixes.
+std::uint32_t Bodies::covered_behind(std::uint32_t insn) const {
+  const auto& all = requests_.instructions();
+  const Vaddr end = all[insn].address() + Bytes{8};
+  std::uint32_t count = 0;
+  for (auto i = insn + 1; i < all.size() && all[i].address() == all[i - 1].end() &&
+                          all[i].address() < end && body_at(i) == nullptr;
+       ++i)
+    ++count;
+  return count;
+}
+
+std::vector<BridgeEntry> Bodies::bridge_entries() const {
+  std::vector<BridgeEntry> entries;
+  const auto add = [&](std::uint32_t i, std::uint32_t covered) {
+    if (i < requests_.instructions().size() && body_at(i) == nullptr)
+      entries.push_back({i, covered});
   };
-  for (const auto target : branch_targets_) add(target);
+  for (const auto target : branch_targets_) add(target, 0);
   for (const auto& site : sites_)
-    if (site.ends_in_break) add(site.insn + 1);
-  std::sort(entries.begin(), entries.end());
-  entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+    if (site.ends_in_break) add(site.insn + 1, covered_behind(site.insn));
   return entries;
 }
 

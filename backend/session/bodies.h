@@ -48,6 +48,7 @@
 
 #include "backend/emit/elf_view.h"
 #include "backend/place/page_store.h"
+#include "backend/session/bridges.h"
 #include "backend/session/requests.h"
 #include "backend/solve/solve.h"
 
@@ -80,7 +81,9 @@ struct BodyOptions {
   unsigned jobs = 1;  ///< threads; without influence on the result
   bool chaining = true;
   bool retarget_calls = false;  ///< where the template allows it
-  unsigned bridge = 0;          ///< copies that may stand in a row between two bodies (bridges.h)
+  /// Copies that may stand in a row between two bodies (bridges.h). What jumps cover is copied
+  /// beyond that, chaining or not.
+  unsigned bridge = 0;
   std::optional<Vaddr> syscall_gate = {};  ///< see Relocation::plan
 };
 
@@ -140,7 +143,8 @@ class Bodies : public EvictedBodies {
                                                              std::mutex& guard);
   void drop_refused();
   void build_bridges();
-  [[nodiscard]] std::vector<std::uint32_t> bridge_entries() const;
+  [[nodiscard]] std::uint32_t covered_behind(std::uint32_t insn) const;
+  [[nodiscard]] std::vector<BridgeEntry> bridge_entries() const;
   [[nodiscard]] std::optional<SiteBody> measure_bridge(std::uint32_t insn) const;
 
   void index_bodies();

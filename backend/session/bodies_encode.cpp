@@ -87,7 +87,7 @@ void Bodies::link(TemplateSite& site, const SiteBody& body, const Relocation* re
 
 std::optional<Vaddr> Bodies::entry_taken(const Relocation& relocation) const {
   const auto target = relocation.direct_target();
-  return options_.chaining && target ? entry(*target) : std::nullopt;
+  return target ? entry(*target) : std::nullopt;
 }
 
 std::optional<Vaddr> Bodies::entry(Vaddr address) const {

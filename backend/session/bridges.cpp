@@ -10,21 +10,14 @@ class Chooser {
   Chooser(const BridgeInput& input, unsigned most)
       : input_(input), most_(most), state_(input.instructions.size(), State::unknown) {}
 
-  /// Takes the row from i on if it leads to a body, to copies or out.
-  void enter(std::uint32_t i) {
+  /// Takes the row from the entry on if it leads to a body, to copies or out, else what is covered.
+  void enter(const BridgeEntry& entry) {
     row_.clear();
-    for (;; ++i) {
-      if (input_.has_body(i)) {
-        if (input_.enterable(i)) take_row();
-        return;
-      }
-      const State state = judge(i);
-      if (state == State::taken) return take_row();
-      if (state == State::unfit || row_.size() == most_) return;
-      row_.push_back(i);
-      if (state == State::leaves) return take_row();
-      if (!adjoins_next(i)) return;
-    }
+    const bool leads_on = collect(entry.insn, std::max<std::size_t>(entry.covered, most_));
+    if (!leads_on || row_.size() > most_)
+      row_.resize(std::min<std::size_t>(row_.size(), entry.covered));
+    for (const auto i : row_) state_[i] = State::taken;
+    taken_.insert(taken_.end(), row_.begin(), row_.end());
   }
 
   std::vector<std::uint32_t> taken() {
@@ -34,6 +27,20 @@ class Chooser {
 
  private:
   enum class State : std::uint8_t { unknown, unfit, goes_on, leaves, taken };
+
+  /// Collects at most so many instructions from i on, and tells whether they lead to a body, to
+  /// copies or out.
+  bool collect(std::uint32_t i, std::size_t most) {
+    for (;; ++i) {
+      if (input_.has_body(i)) return input_.enterable(i);
+      const State state = judge(i);
+      if (state == State::taken) return true;
+      if (state == State::unfit || row_.size() == most) return false;
+      row_.push_back(i);
+      if (state == State::leaves) return true;
+      if (!adjoins_next(i)) return false;
+    }
+  }
 
   State judge(std::uint32_t i) {
     if (state_[i] != State::unknown) return state_[i];
@@ -53,11 +60,6 @@ class Chooser {
            input_.instructions[i].end() == input_.instructions[i + 1].address();
   }
 
-  void take_row() {
-    for (const auto i : row_) state_[i] = State::taken;
-    taken_.insert(taken_.end(), row_.begin(), row_.end());
-  }
-
   const BridgeInput& input_;
   std::size_t most_;
   std::vector<State> state_;
@@ -67,9 +69,9 @@ class Chooser {
 }  // namespace
 
 std::vector<std::uint32_t> choose_bridges(const BridgeInput& input,
-                                          std::span<const std::uint32_t> entries, unsigned most) {
+                                          std::span<const BridgeEntry> entries, unsigned most) {
   Chooser chooser(input, most);
-  for (const auto entry : entries) chooser.enter(entry);
+  for (const auto& entry : entries) chooser.enter(entry);
   return chooser.taken();
 }
 

@@ -17,6 +17,12 @@
 // back off is left alone. Calls are left alone, too: their copy would have to push the return
 // address itself, which unbalances the return predictor.
 //
+// What a site's jump may cover behind the site is copied in any case, chaining or not. Run at its
+// own place it runs through the last byte of a jump that the processor remembers as taken: each
+// time it predicts the jump again and finds its error a dozen cycles later. Two calls of fib(38),
+// all jumps, in user seconds: native 0.15, E9Patch 0.69; 1.08 without this rule against 0.29 with
+// it, and with --no-chaining 1.43 against 0.60.
+//
 // Measured: see README's table of run-time overhead, row "all jumps".
 
 #pragma once
@@ -44,11 +50,17 @@ struct BridgeInput {
   std::function<CopyFlow(std::uint32_t)> flow;   ///< of the copy; asked once per instruction
 };
 
-/// The instructions worth copying, ascending by index. `entries`: indices of instructions that
-/// control comes to from bodies, ascending or not. At most `most` copies stand in a row before the
-/// next body or leave. O(entries * most), each instruction is judged once.
+/// An instruction that control comes to from bodies.
+struct BridgeEntry {
+  std::uint32_t insn = 0;     ///< index
+  std::uint32_t covered = 0;  ///< so many instructions from here on are copied wherever they lead
+};
+
+/// The instructions worth copying, ascending by index. `entries` may come in any order. What is not
+/// covered is copied where at most `most` copies in a row lead to the next body or leave. O(entries
+/// * most), each instruction is judged once.
 [[nodiscard]] std::vector<std::uint32_t> choose_bridges(const BridgeInput& input,
-                                                        std::span<const std::uint32_t> entries,
+                                                        std::span<const BridgeEntry> entries,
                                                         unsigned most);
 
 }  // namespace punster

@@ -84,7 +84,7 @@ struct Session::State {
     return {.jobs = jobs,
             .chaining = chaining,
             .retarget_calls = solver_options.allows(Tactic::C1),
-            .bridge = most_bridge,
+            .bridge = chaining ? most_bridge : 0,
             .syscall_gate = syscall_gate};
   }
   Result<void> rewrite_in_memory();

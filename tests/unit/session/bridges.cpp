@@ -15,7 +15,7 @@ namespace {
 /// may not, - an instruction, C one that is never copied, R one that control does not pass, a space
 /// a gap.
 std::vector<std::uint32_t> chosen(const std::string& row, std::vector<std::uint32_t> entries,
-                                  unsigned most = 3) {
+                                  unsigned most = 3, std::uint32_t covered = 0) {
   std::vector<Insn> instructions;
   std::string letters;
   for (std::size_t i = 0; i < row.size(); ++i) {
@@ -23,6 +23,8 @@ std::vector<std::uint32_t> chosen(const std::string& row, std::vector<std::uint3
     instructions.emplace_back(Vaddr{0x1000 + 2 * i}, 2);
     letters += row[i];
   }
+  std::vector<BridgeEntry> all;
+  for (const auto entry : entries) all.push_back({entry, covered});
   const auto is = [&](std::uint32_t i, char letter) { return letters[i] == letter; };
   return choose_bridges(
       {instructions, [&](std::uint32_t i) { return is(i, 'S') || is(i, 'X'); },
@@ -30,12 +32,12 @@ std::vector<std::uint32_t> chosen(const std::string& row, std::vector<std::uint3
        [&](std::uint32_t i) {
          return is(i, 'C') ? CopyFlow::unfit : is(i, 'R') ? CopyFlow::leaves : CopyFlow::goes_on;
        }},
-      entries, most);
+      all, most);
 }
 
 using Chosen = std::vector<std::uint32_t>;
 
-const std::vector<std::uint8_t> xor_eax = {0x31, 0xc0};
+const std::vector<std::uint8_t> xor_eax = {0x31, 0xc0}, mov_eax = {0xb8, 5, 0, 0, 0};
 
 }  // namespace
 
@@ -57,6 +59,16 @@ TEST_CASE("what leads to no body is not copied") {
   CHECK(chosen("S--S", {}).empty());
 }
 
+TEST_CASE("what a jump covers is copied wherever it leads, as far as it can be") {
+  CHECK(chosen("S----S", {1}, 3, 2) == Chosen{1, 2});
+  CHECK(chosen("S----S", {1}, 0, 2) == Chosen{1, 2});
+  CHECK(chosen("S----S", {1}, 4, 2) == Chosen{1, 2, 3, 4});
+  CHECK(chosen("S-C-S", {1}, 3, 2) == Chosen{1});
+  CHECK(chosen("S- -S", {1}, 3, 2) == Chosen{1});
+  CHECK(chosen("S-S", {1}, 0, 2) == Chosen{1});
+  CHECK(chosen("SC--S", {1}, 3, 2).empty());
+}
+
 TEST_CASE("rows that meet are copied once, from the first entry on") {
   CHECK(chosen("S-----S", {4, 5}) == Chosen{4, 5});
   CHECK(chosen("S-----S", {1, 4, 5}) == Chosen{4, 5});
@@ -73,11 +85,21 @@ TEST_CASE("bodies run through copies into each other") {
         "31c0"
         "0f84f8ffffff"
         "c3");
-  CHECK(Laid(program).sites({0, 4}).lay_out().bodies() ==
-        "31ff" + jump(0x500002, 0x400102) + "0f84" + jump(0x500008, 0x400102).substr(2) +
-            jump(0x50000d, 0x400106));
   CHECK(Laid(program).sites({0, 4}).bridge(3).lay_out(false).bodies() ==
         Laid(program).sites({0, 4}).lay_out(false).bodies());
+}
+
+TEST_CASE("bodies go home behind what their jumps may cover") {
+  const Instructions program = {xor_edi, mov_eax, mov_eax, mov_eax, {0x74, 0xef}, ret};
+  const std::string mov = "b805000000";
+  for (const bool chaining : {true, false})
+    CHECK(Laid(program).sites({0}).lay_out(chaining).bodies() ==
+          "31ff" + mov + mov + jump(0x50000c, 0x40010c));
+  // So does a branch to what is covered, with the copies that are there.
+  CHECK(Laid({xor_edi, xor_eax, mov_eax, {0x74, 0xf7}, ret}).sites({0, 9}).lay_out().bodies() ==
+        "31ff31c0" + mov + "0f84f3ffffffc3");
+  CHECK(Laid(program).sites({0, 17}).bridge(3).lay_out().bodies() ==
+        "31ff" + mov + mov + mov + "0f84ebffffffc3");
 }
 
 TEST_CASE("a payload is run at its site only, not in copies") {
@@ -104,7 +126,7 @@ TEST_CASE("an evicted instruction that has a copy needs no body of its own") {
         "31ff"
         "31c0"
         "c3");
-  Laid without({xor_edi, xor_eax, ret});
-  without.sites({0, 4}).lay_out();
-  CHECK(without.evict(1) >= 0x500000 + Bodies::evicted_distance);
+  Laid without({xor_edi, mov_eax, mov_eax, xor_eax, ret});
+  without.sites({0, 14}).lay_out();
+  CHECK(without.evict(3) >= 0x500000 + Bodies::evicted_distance);
 }
