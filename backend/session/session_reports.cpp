@@ -92,7 +92,7 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
                  : decision.tactic == Tactic::B0 ? "trapped"
                                                  : "patched";
       if (site->size > 0) e.trampoline = vaddr(site->address);
-      if (decision.target != 0) e.jump_target = vaddr(decision.target);
+      if (decision.target() != 0) e.jump_target = vaddr(decision.target());
       for (const auto& note : traced.trace)
         if (note.insn == *insn) e.alternatives.push_back({note.tactic, note.outcome});
       const Insn& known = state_->requests.instructions()[*insn];

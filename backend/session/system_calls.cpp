@@ -46,11 +46,14 @@ std::vector<SolverSite> Session::State::solver_sites(Bodies& bodies) const {
   auto next = owned.begin();
   const auto own_before = [&](std::uint32_t insn) {
     for (; next != owned.end() && *next < insn; ++next)
-      sites.push_back({*next, false, *bodies.body_of(*next), nullptr});
+      sites.push_back(SolverSite::displaced(*next, *bodies.body_of(*next)));
   };
   for (const auto& site : bodies.sites()) {
     own_before(site.insn);
-    sites.push_back({site.insn, site.retargets_call, site.address, bodies.replacement_of(site)});
+    const std::string* bytes = bodies.replacement_of(site);
+    sites.push_back(bytes ? SolverSite::replaced(site.insn, *bytes)
+                          : SolverSite::displaced(site.insn, site.address));
+    sites.back().retarget_call = site.retargets_call;
   }
   own_before(~std::uint32_t{0});
   return sites;
@@ -69,10 +72,10 @@ void Session::State::take_out_owned(const std::vector<SolverSite>& sites, Soluti
     index[k] = static_cast<std::uint32_t>(decisions.size());
     if (std::binary_search(owned.begin(), owned.end(), sites[k].insn)) {
       if (decision.tactic == Tactic::none) continue;
-      ours.push_back({sites[k].insn, 0, sites[k].body});
+      ours.push_back({sites[k].insn, 0, sites[k].body()});
       if (decision.tactic == Tactic::B0)
         owned_traps.push_back(
-            {requests.instructions()[sites[k].insn].address(), vaddr(sites[k].body)});
+            {requests.instructions()[sites[k].insn].address(), vaddr(sites[k].body())});
       continue;
     }
     if (decision.tactic == Tactic::B0 && !any_trapped) {

@@ -48,7 +48,7 @@ void Board::choose_bytes() {
 }
 
 std::optional<std::int64_t> Board::body_of(InsnIndex i) const {
-  if (is_site(i)) return input_.sites[site_of_[i]].body;
+  if (is_site(i)) return input_.sites[site_of_[i]].body();
   return input_.evicted->body_of(i);
 }
 
@@ -142,7 +142,7 @@ void Board::commit(const Edit& edit) {
     if (bytes_.free_padding(p)) means |= means_pad_in_padding;
   write_jump(s + edit.prefixes, edit.target, opcode(edit.insn));
   if (edit.stub) pages_.take(edit.target);
-  placed = {Shape::jump, edit.prefixes, edit.first_prefix, means, edit.stub, edit.target, 0};
+  placed = {Shape::jump, edit.prefixes, edit.first_prefix, means, edit.stub, 0, edit.target};
 }
 
 void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bool stub,
@@ -160,7 +160,7 @@ void Board::commit_short_jump(InsnIndex i, Position pad, std::int64_t target, bo
   bytes_.lock(s + 1);
   write_jump(pad, target);
   if (stub) pages_.take(target);
-  placed_[i] = {Shape::short_jump, 0, 0, means, stub, target, pad};
+  placed_[i] = {Shape::short_jump, 0, 0, means, stub, static_cast<std::int8_t>(rel8), target};
 }
 
 void Board::undo_short_jump(InsnIndex i) {
@@ -168,7 +168,8 @@ void Board::undo_short_jump(InsnIndex i) {
   assert(placed.shape == Shape::short_jump);
   if (placed.stub) pages_.release(placed.target);
   for (Position p = start_[i]; p < start_[i] + 2; ++p) bytes_.unlock(p);
-  for (Position p = placed.pad; p < placed.pad + 5; ++p) bytes_.unlock(p);
+  const Position pad = pad_of(i, placed);
+  for (Position p = pad; p < pad + 5; ++p) bytes_.unlock(p);
   placed = {};
 }
 
@@ -234,9 +235,11 @@ bool Board::can_undo(InsnIndex i) const {
       if (bytes_.locks(start_[i] + j) != 0) return false;
     return true;
   }
-  if (placed.shape == Shape::short_jump)
-    for (Position p = placed.pad; p < placed.pad + 5; ++p)
+  if (placed.shape == Shape::short_jump) {
+    const Position pad = pad_of(i, placed);
+    for (Position p = pad; p < pad + 5; ++p)
       if (bytes_.locks(p) != 1) return false;
+  }
   if (placed.shape != Shape::jump && placed.shape != Shape::short_jump) return false;
   const unsigned wanted = placed.shape == Shape::jump ? placed.prefixes + 5u : 2u;
   const unsigned used = std::min(length(i), wanted);
@@ -258,7 +261,7 @@ void Board::undo(InsnIndex i) {
 void Board::restore(InsnIndex i, const Placement& before) {
   assert(before.shape == Shape::jump || before.shape == Shape::short_jump);
   if (before.shape == Shape::short_jump)
-    return commit_short_jump(i, before.pad, before.target, before.stub, before.means);
+    return commit_short_jump(i, pad_of(i, before), before.target, before.stub, before.means);
   commit({i, before.prefixes, before.stub, before.target, before.first_prefix});
   add_means(i, before.means);
 }

@@ -30,9 +30,10 @@ struct Placement {
   std::uint8_t first_prefix = 0;  ///< jump with prefixes: the byte that the instruction begins with
   std::uint8_t means = 0;
   bool stub = false;        ///< `target` is a stub of ours (taken from the target pages)
+  std::int8_t rel8 = 0;     ///< short_jump: to its pad
   std::int64_t target = 0;  ///< jump: where it leads; short_jump: where the pad's jump leads
-  Position pad = 0;         ///< short_jump: where the pad begins
 };
+static_assert(sizeof(Placement) == 16);
 
 /// A jump for one instruction, complete.
 struct Edit {
@@ -66,7 +67,7 @@ class Board {
   }
   /// Whether i is a site whose bytes are replaced in place (I0).
   [[nodiscard]] bool is_replaced(InsnIndex i) const {
-    return is_site(i) && input_.sites[site_of_[i]].replace != nullptr;
+    return is_site(i) && input_.sites[site_of_[i]].replace() != nullptr;
   }
   /// The prefixes of a call, which put its E8 where it ends with the original.
   [[nodiscard]] unsigned call_prefixes(InsnIndex i) const { return length(i) - 5; }
@@ -158,6 +159,10 @@ class Board {
   static constexpr std::array<std::uint8_t, 4> near_top_bytes{0x00, 0xfe, 0x01, 0xff};
   static constexpr int near_top_count = near_top_bytes.size();
 
+  /// Where the pad of a short jump begins.
+  [[nodiscard]] Position pad_of(InsnIndex i, const Placement& placed) const {
+    return start_[i] + 2 + static_cast<Position>(int{placed.rel8});
+  }
   void write_jump(Position at, std::int64_t target, std::uint8_t opcode = 0xe9);
   void unlock_jump(Position from, Position opcode);
 

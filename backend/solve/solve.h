@@ -70,15 +70,40 @@ struct CodeRegion {
   std::span<const std::uint8_t> bytes;
 };
 
-struct SolverSite {
+/// A site to displace, or (I0) to replace in place. A million of them is usual.
+class SolverSite {
+ public:
+  /// `body`: where its trampoline body will stand.
+  static SolverSite displaced(std::uint32_t insn, std::int64_t body) {
+    SolverSite site{insn};
+    site.body_ = body;
+    return site;
+  }
+  /// `bytes`: exactly the instruction's length.
+  static SolverSite replaced(std::uint32_t insn, const std::string& bytes) {
+    SolverSite site{insn};
+    site.replaced_ = true;
+    site.bytes_ = &bytes;
+    return site;
+  }
   std::uint32_t insn = 0;  ///< index into SolverInput::instructions
   /// C1: a call of five to eight bytes whose body wants the return address pushed. It becomes
   /// prefixes and an E8 that ends where the call ended, and nothing else: no trap, no short jump.
   bool retarget_call = false;
-  std::int64_t body = 0;                 ///< where its trampoline body will stand
-  const std::string* replace = nullptr;  ///< I0: these bytes, exactly the instruction's length
+  /// Meaningless when the site is replaced.
+  [[nodiscard]] std::int64_t body() const { return replaced_ ? 0 : body_; }
+  /// Null: the site is displaced.
+  [[nodiscard]] const std::string* replace() const { return replaced_ ? bytes_ : nullptr; }
+
+ private:
+  explicit SolverSite(std::uint32_t index) : insn(index) {}
+  bool replaced_ = false;
+  union {
+    std::int64_t body_ = 0;
+    const std::string* bytes_;
+  };
 };
-static_assert(sizeof(SolverSite) == 24);
+static_assert(sizeof(SolverSite) == 16);
 
 /// Where evicted instructions run. Called only by the solver's thread.
 class EvictedBodies {
@@ -114,12 +139,25 @@ struct SolverInput {
   EvictedBodies* evicted = nullptr;
 };
 
-struct Decision {
+class Decision {
+ public:
   Tactic tactic = Tactic::none;
-  std::uint8_t means = 0;
-  std::uint8_t borrowed = 0;  ///< bytes behind the instruction that its jump relies on
-  std::int64_t target = 0;    ///< where the site's jump leads first: a stub, or the body itself
+  std::uint8_t means : 5 = 0;
+  std::uint8_t borrowed : 3 = 0;  ///< bytes behind the instruction that its jump relies on
+  /// Where the site's jump leads first: a stub, or the body itself. 0: it has none.
+  [[nodiscard]] std::int64_t target() const {
+    return std::int64_t{target_high} * (std::int64_t{1} << 32) + target_low;
+  }
+  void set_target(std::int64_t target) {
+    target_high = static_cast<std::int16_t>(target >> 32);
+    target_low = static_cast<std::uint32_t>(target);
+  }
+
+ private:
+  std::int16_t target_high = 0;  // addresses have 48 bits
+  std::uint32_t target_low = 0;
 };
+static_assert(sizeof(Decision) == 8);
 
 /// A 5-byte jump at `at` to `to`.
 struct Stub {

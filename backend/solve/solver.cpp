@@ -67,7 +67,7 @@ class Solver {
 
   Result<Solution> run() {
     for (const auto& site : input_.sites)
-      if (site.replace) board_.commit_replacement(site.insn, *site.replace);
+      if (site.replace()) board_.commit_replacement(site.insn, *site.replace());
     const std::size_t total = input_.sites.size();
     for (std::size_t done = 0; done < total; ++done) {
       if ((done & 4095) == 0) {
@@ -75,7 +75,7 @@ class Solver {
         if (options_.progress) options_.progress(done, total);
       }
       const auto& site = input_.sites[total - 1 - done];
-      if (!site.replace) decide(site.insn, done + 1);
+      if (!site.replace()) decide(site.insn, done + 1);
     }
     mend_traps();
     if (options_.progress) options_.progress(total, total);
@@ -303,9 +303,11 @@ class Solver {
                             : placed.shape == Shape::short_jump ? 2u
                                                                 : 0u;
       const unsigned own = board_.length(site.insn);
-      solution.decisions.push_back({board_.tactic_of(site.insn), placed.means,
-                                    static_cast<std::uint8_t>(used > own ? used - own : 0),
-                                    placed.target});
+      Decision& decision = solution.decisions.emplace_back();
+      decision.tactic = board_.tactic_of(site.insn);
+      decision.means = placed.means & 31;
+      decision.borrowed = (used > own ? used - own : 0) & 7;
+      decision.set_target(placed.target);
     }
     std::size_t stubs = 0;
     for (InsnIndex i = 0; i < board_.insn_count(); ++i) stubs += board_.placement(i).stub;

@@ -10,11 +10,14 @@ namespace punster {
 PatchBatches::PatchBatches(const Subject& subject, const Selection& selection, bool intel_syntax)
     : subject_(subject),
       selection_(selection),
-      syntax_(intel_syntax ? Syntax::intel : Syntax::att),
-      slot_of_(selection.sites.size()) {
+      syntax_(intel_syntax ? Syntax::intel : Syntax::att) {
+  const auto& treatments = selection.treatments;
+  if (std::any_of(treatments.begin(), treatments.end(),
+                  [](const Treatment& t) { return t.patch.needs_counter(); }))
+    slot_of_.resize(selection.sites.size());
   std::map<std::pair<std::string, std::optional<std::string>>, std::size_t> index;
-  std::uint64_t slots = 0;
-  for (std::size_t i = 0; i < selection.sites.size(); ++i) {
+  std::uint32_t slots = 0;
+  for (std::uint32_t i = 0; i < selection.sites.size(); ++i) {
     const Site& site = selection.sites[i];
     const Patch& patch = selection.patch_of(site);
     if (patch.needs_counter()) slot_of_[i] = slots++;
@@ -37,11 +40,12 @@ std::vector<TrampolineRequest> PatchBatches::trampolines() const {
   return result;
 }
 
-void PatchBatches::add_columns(PatchesRequest& request, std::size_t site) const {
+void PatchBatches::add_columns(PatchesRequest& request, std::uint32_t site) const {
   const Insn insn = selection_.sites[site].insn;
   const Patch& patch = selection_.patch_of(selection_.sites[site]);
   if (patch.needs_counter())
-    request.columns[counter_column].push_back(counter_value(slots_ + Bytes{8 * slot_of_[site]}));
+    request.columns[counter_column].push_back(
+        counter_value(slots_ + Bytes{std::uint64_t{8} * slot_of_[site]}));
   if (patch.needs_text()) {
     const auto bytes = subject_.image.bytes_at(insn.address(), Bytes{insn.length()});
     auto [text, length] = text_values(assembly(bytes, insn.address(), syntax_));

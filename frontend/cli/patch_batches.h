@@ -1,4 +1,5 @@
-// Sites as `patches` requests: those of one treatment go together, in address order, a batch at a time.
+// Sites as `patches` requests: those of one treatment go together, in address order, a batch at a
+// time.
 
 #pragma once
 
@@ -31,16 +32,16 @@ class PatchBatches {
   struct Family {
     std::string trampoline;
     std::optional<std::string> replacement;
-    std::vector<std::size_t> sites;  // indices into Selection::sites, ascending
+    std::vector<std::uint32_t> sites;  // indices into Selection::sites, ascending
   };
-  void add_columns(PatchesRequest& request, std::size_t site) const;
+  void add_columns(PatchesRequest& request, std::uint32_t site) const;
 
   const Subject& subject_;
   const Selection& selection_;
   Syntax syntax_;
   Vaddr slots_;
   std::vector<Family> families_;
-  std::vector<std::uint64_t> slot_of_;  // per site; meaningless where nothing counts
+  std::vector<std::uint32_t> slot_of_;  // per site, meaningless where nothing counts; or empty
   std::size_t family_ = 0, done_ = 0;   // of families_, and of the family's sites
 };
 

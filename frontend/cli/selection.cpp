@@ -92,6 +92,8 @@ Result<Selection> select(const std::vector<CompiledGroup>& groups, const Subject
   Selection selection;
   std::map<Membership, std::uint32_t> treatment_index;
   const std::vector<Membership> member = memberships(groups, subject, jobs);
+  selection.sites.reserve(member.size() - static_cast<std::size_t>(std::count(
+                                              member.begin(), member.end(), Membership{0})));
   for (std::size_t i = 0; i < member.size(); ++i) {
     if (member[i] == 0) continue;
     const Insn insn = subject.code.instructions[i];

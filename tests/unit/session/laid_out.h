@@ -52,7 +52,8 @@ class Laid {
       bodies_->refuse(std::move(refused));
       bodies_->lay_out(base);
     }
-    solution_.decisions.assign(bodies_->sites().size(), {.tactic = Tactic::B2});
+    solution_.decisions.assign(bodies_->sites().size(), {});
+    for (auto& decision : solution_.decisions) decision.tactic = Tactic::B2;
     return *this;
   }
   /// From here on templates may be entered by retargeted calls.

@@ -99,12 +99,12 @@ class Oracle {
       const auto& decision = solution_.decisions[k];
       if (moved_.count(site.insn)) return wrong("site ", k, " is evicted as well");
       if (decision.tactic == Tactic::none) continue;
-      moved_[site.insn] = site.body;
+      moved_[site.insn] = site.body();
       if (!scene_.options.allows(decision.tactic))
         return wrong("site ", k, ": ", to_string(decision.tactic), " is turned off");
-      if (site.replace) {
+      if (site.replace()) {
         const auto now = scene_.bytes_of(solution_, site.insn);
-        if (decision.tactic != Tactic::I0 || std::string(now.begin(), now.end()) != *site.replace)
+        if (decision.tactic != Tactic::I0 || std::string(now.begin(), now.end()) != *site.replace())
           return wrong("site ", k, " is not replaced");
         continue;
       }
@@ -115,8 +115,8 @@ class Oracle {
       std::int64_t target = 0;
       unsigned borrowed = 0;
       Tactic tactic{};
-      if (!follow(site.insn, site.body, target, borrowed, tactic)) return false;
-      if (decision.target != target) return wrong("site ", k, ": target");
+      if (!follow(site.insn, site.body(), target, borrowed, tactic)) return false;
+      if (decision.target() != target) return wrong("site ", k, ": target");
       if (decision.borrowed != borrowed) return wrong("site ", k, ": borrowed");
       if (decision.tactic != tactic)
         return wrong("site ", k, ": ", to_string(decision.tactic), ", but it is ",

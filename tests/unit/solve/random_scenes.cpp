@@ -68,7 +68,7 @@ class RandomScene {
         else
           scene.site(bytes(length));
         if (!scene.sites.empty() && scene.sites.back().insn + 1 == scene.insns.size() &&
-            !scene.sites.back().replace && length >= 5 && length <= 8 && pick(3) == 0)
+            !scene.sites.back().replace() && length >= 5 && length <= 8 && pick(3) == 0)
           scene.sites.back().retarget_call = true;
         if (pick(10) == 0)
           scene.unmovable.insert(static_cast<std::uint32_t>(scene.insns.size() - 1));

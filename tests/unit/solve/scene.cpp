@@ -31,14 +31,14 @@ Scene& Scene::insn(const Code& bytes) {
 Scene& Scene::site(const Code& bytes) {
   insn(bytes);
   const auto body = first_body + 64 * static_cast<std::int64_t>(sites.size());
-  sites.push_back({static_cast<std::uint32_t>(insns.size() - 1), false, body, nullptr});
+  sites.push_back(SolverSite::displaced(static_cast<std::uint32_t>(insns.size() - 1), body));
   return *this;
 }
 
 Scene& Scene::replaced(const Code& bytes, const std::string& bytes_now) {
   replacements_.push_back(std::make_unique<std::string>(bytes_now));
   site(bytes);
-  sites.back().replace = replacements_.back().get();
+  sites.back() = SolverSite::replaced(sites.back().insn, *replacements_.back());
   return *this;
 }
 
