@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "backend/session/service.h"
+#include "protocol/allocation.h"
 
 namespace {
 
@@ -49,6 +50,7 @@ bool set_log_level(std::string_view level) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  punster::return_freed_arrays();
   spdlog::set_default_logger(spdlog::stderr_logger_mt("backend"));
   spdlog::set_pattern("punster-backend: %l: %v");
   spdlog::set_level(spdlog::level::warn);

@@ -1,6 +1,7 @@
 // punster: the program that people call. Each subcommand is a file of its own beside this one.
 
 #include "frontend/cli/command_line.h"
+#include "protocol/allocation.h"
 
 namespace punster {
 
@@ -21,5 +22,6 @@ struct Run {
 }  // namespace punster
 
 int main(int argc, char** argv) {
+  punster::return_freed_arrays();
   return std::visit(punster::Run{}, punster::parse_command_line(argc, argv));
 }
