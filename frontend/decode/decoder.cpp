@@ -79,6 +79,8 @@ bool is_odd(const ZydisDecodedInstruction& insn, std::span<const std::uint8_t> b
       return true;
     case ZYDIS_MNEMONIC_INT:
       return insn.raw.imm[0].value.u != 0x80;
+    case ZYDIS_MNEMONIC_INT3:
+      return insn.length != 1;
     case ZYDIS_MNEMONIC_RET:
       if (insn.raw.imm[0].size != 0)
         return true;
@@ -265,6 +267,7 @@ std::optional<OperandInfo> decode_operands(std::span<const std::uint8_t> bytes, 
       if (!explicit_operand)
         continue;
       info.has_memory = true;
+      info.memory_size = static_cast<std::uint16_t>(op.size / 8);
       info.base = general_register(op.mem.base);
       info.index = general_register(op.mem.index);
       info.scale = op.mem.scale;

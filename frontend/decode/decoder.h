@@ -43,6 +43,10 @@ struct FlowInfo {
   std::uint8_t opcode_bytes = 0;  // prefixes and opcode: what stands before ModRM or the constants
   Vaddr target;               // of `jump`, `branch` and `call`
   Vaddr memory;               // of `rip_relative`: the effective address
+  /// A no-operation or an int3 without prefixes: what assemblers and linkers fill gaps with.
+  [[nodiscard]] bool fills() const {
+    return kind == FlowKind::nop || (kind == FlowKind::breakpoint && length == 1 && !odd);
+  }
   [[nodiscard]] bool direct() const {
     return kind == FlowKind::jump || kind == FlowKind::branch || kind == FlowKind::call;
   }
@@ -69,6 +73,7 @@ struct OperandInfo {
   std::uint8_t second = no_register;    // the destination first
   bool has_memory = false;
   std::uint8_t base = no_register, index = no_register, scale = 0;
+  std::uint16_t memory_size = 0;        // bytes
   std::int64_t displacement = 0;        // absolute address for RIP-relative operands
   std::optional<std::int64_t> immediate;
   std::uint16_t reads = 0, writes = 0;  // general registers as bits, implicit ones included

@@ -45,6 +45,14 @@ bool all_zero(std::span<const std::uint8_t> bytes) {
   return true;
 }
 
+// If the call returns, the int3 is reached. Where no unwind entry says that the function goes on
+// behind the call, it may as well be fill, or the first byte of a table.
+bool is_int3_behind_call(const Region& region, std::size_t call, std::size_t at) {
+  const FlowKind kind = region.decode(call).kind;
+  return region.is_int3(at) && !region.is_boundary(at) &&
+         (kind == FlowKind::call || kind == FlowKind::indirect_call);
+}
+
 // Fill between the blocks of one function is instructions of that function.
 void classify_inner_padding(const Region& region, std::size_t lo, std::size_t hi, CodeMap& map,
                             RangeList& ranges) {
@@ -87,7 +95,8 @@ std::size_t padding_at(const Region& region, std::size_t at, std::size_t hi) {
     return 0;  // follows what is not known to be code
   std::size_t end = at;
   const auto previous = region.before(at);
-  if (previous && region.is_disputed(*previous))
+  if (previous && (region.is_disputed(*previous) || region.follows_int3(at) ||
+                   is_int3_behind_call(region, *previous, at)))
     return 0;
   if (region.bytes_from(at)[0] == 0) {
     const bool short_fill = hi - at < 64 && all_zero(region.bytes_from(at).first(hi - at));
@@ -95,8 +104,7 @@ std::size_t padding_at(const Region& region, std::size_t at, std::size_t hi) {
   } else {
     while (end < hi) {
       const FlowInfo info = region.decode(end);
-      if ((info.kind != FlowKind::nop && info.kind != FlowKind::breakpoint) || end + info.length > hi)
-        break;
+      if (!info.fills() || end + info.length > hi) break;
       end += info.length;
     }
     while (end > at && end != hi && region.address(end).value % 8 != 0)
@@ -124,8 +132,8 @@ void classify(const Region& region, CodeMap& map) {
   for (std::size_t at = 0; at < region.size();) {
     const unsigned length = region.length(at);
     if (length > 0) {
-      // What only a trial calls code, but proven code reads, is contradictory.
-      const bool on_trial = region.evidence(at) >= Evidence::relocation;
+      // What no flow from certain code reaches, but proven code reads, is contradictory.
+      const bool on_trial = region.evidence(at) >= Evidence::unwind;
       bool disputed = false, read = false;
       for (std::size_t i = at; i < at + length; ++i) {
         disputed |= region.is_disputed(i);

@@ -6,6 +6,8 @@ namespace punster {
 
 const char* to_string(Evidence evidence) {
   switch (evidence) {
+    case Evidence::stated:
+      return "stated from outside";
     case Evidence::descent: return "descent";
     case Evidence::jump_table: return "jump table";
     case Evidence::unwind: return "unwind";

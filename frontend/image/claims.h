@@ -11,13 +11,14 @@ namespace punster {
 
 /// Why an instruction is held to be one, best first.
 enum class Evidence : std::uint8_t {
-  descent,       // direct flow from entry point, symbols, unwind entries, landing pads
-  jump_table,    // an entry of a recognised jump table
-  unwind,        // inside a function's unwind range, decodes up to the next known instruction
-  relocation,    // a pointer that the dynamic linker relocates leads here
-  address_taken, // proven code computes this address
-  call_return,   // stands after a call of code without unwind entries
-  gap,           // nothing refers to it, but it reads as code and leads into code
+  stated,         // said from outside: --code, --addresses
+  descent,        // direct flow from entry point, symbols, unwind entries, landing pads
+  jump_table,     // an entry of a recognised jump table
+  unwind,         // inside a function's unwind range, decodes up to the next known instruction
+  relocation,     // a pointer that the dynamic linker relocates leads here
+  address_taken,  // proven code computes this address
+  call_return,    // stands after a call of code without unwind entries
+  gap,            // nothing refers to it, but it reads as code and leads into code
 };
 [[nodiscard]] const char* to_string(Evidence evidence);
 
@@ -60,6 +61,16 @@ class Region {
       return std::nullopt;
     return start_around(at - 1);
   }
+  [[nodiscard]] bool is_int3(std::size_t at) const { return bytes_[at] == 0xcc; }
+  /// Whether `at` stands right behind a claimed int3 of the same function. A debugger, or the
+  /// program's own handler of SIGTRAP, goes on there. Few do, so that what follows a run of int3 is
+  /// judged on its own; but it is not padding, and the run itself is reached.
+  [[nodiscard]] bool follows_int3(std::size_t at) const {
+    return at > 0 && is_int3(at - 1) && length(at - 1) == 1 && !is_boundary(at);
+  }
+  [[nodiscard]] bool goes_on_with_int3(std::size_t at) const {
+    return is_int3(at) && follows_int3(at);
+  }
   /// Whether [at, at + length) is free of claims and, except for `at` itself, of trial claims.
   [[nodiscard]] bool has_room(std::size_t at, unsigned length) const;
   /// Precondition: has_room.
@@ -85,12 +96,24 @@ class Region {
   [[nodiscard]] bool is_refuted(std::size_t at) const { return notes_[at] & refuted; }
   void refute(std::size_t at) { notes_[at] |= refuted; }
   void clear_trial(std::size_t at, unsigned length);
+  // Said to be data from outside: no path may enter.
+  [[nodiscard]] bool is_sealed(std::size_t at) const { return notes_[at] & sealed; }
+  void seal(std::size_t at) {
+    notes_[at] |= sealed;
+    set_data(at);
+  }
 
  private:
   enum : std::uint8_t { length_mask = 0x0f, boundary = 0x10, inside = 0x20, disputed = 0x40,
                       data = 0x80 };
-  enum : std::uint8_t { evidence_mask = 0x0f, covered = 0x10, trial_start = 0x20,
-                      trial_inside = 0x40, refuted = 0x80 };
+  enum : std::uint8_t {
+    evidence_mask = 0x07,
+    sealed = 0x08,
+    covered = 0x10,
+    trial_start = 0x20,
+    trial_inside = 0x40,
+    refuted = 0x80
+  };
   AddressRange range_;
   std::span<const std::uint8_t> bytes_;
   std::vector<std::uint8_t> state_, notes_;

@@ -8,6 +8,7 @@
 //
 // So evidence is collected best first, and what a better witness claimed no weaker one can touch:
 //
+//   0  what is said from outside (outside_evidence.h), and direct flow from it
 //   1  direct flow from the entry point, function symbols, unwind ranges and their landing pads
 //   2  jump tables of switches                                                     jump_table.cpp
 //   3  stretches inside unwind ranges that decode without contradiction           unwind_fill.cpp
@@ -26,9 +27,11 @@
 
 #include "frontend/image/address_use.h"
 #include "frontend/image/byte_classes.h"
+#include "frontend/image/doubt.h"
 #include "frontend/image/jump_table.h"
 #include "frontend/image/trial.h"
 #include "frontend/image/unwind_fill.h"
+#include "protocol/hex.h"
 
 namespace punster {
 namespace {
@@ -45,6 +48,7 @@ class Analysis {
 
   CodeMap run() {
     mark_extents();
+    follow_outside_evidence();
     add_certain();
     descend();
     // From here on direct flow is exhausted.
@@ -56,6 +60,8 @@ class Analysis {
     CodeMap map;
     map.instructions.reserve(findings_.instructions);
     for (const Region& region : claims_.regions()) classify(region, map);
+    judge_doubt(map);
+    list_entered(map);
     report(total_);
     return map;
   }
@@ -84,6 +90,40 @@ class Analysis {
         mark(range, &Region::set_data, objects_to);
       }
     }
+  }
+
+  void follow_outside_evidence() {
+    const auto each_byte = [&](const AddressRange& range, auto&& use) {
+      const Spot spot = claims_.find(range.lo);
+      for (std::size_t i = 0; i < range.size().value; ++i) use(*spot.region, spot.at + i);
+    };
+    for (const AddressRange& range : options_.outside.data)
+      each_byte(range, [](Region& region, std::size_t at) { region.seal(at); });
+    for (const Vaddr start : options_.outside.starts) descent_.add(start, Evidence::stated);
+    descent_.run();
+    for (const AddressRange& range : options_.outside.code)
+      each_byte(range, [&](Region& region, std::size_t at) {
+        if (!region.is_free(at)) return;
+        descent_.add(region.address(at), Evidence::stated);
+        descent_.run();
+      });
+  }
+
+  void list_entered(CodeMap& map) {
+    for (const UnwindEntry& entry : image_.unwind())
+      entered_.insert(entered_.end(), entry.landing_pads.begin(), entry.landing_pads.end());
+    entered_.insert(entered_.end(), image_.pointed_to().begin(), image_.pointed_to().end());
+    std::ranges::sort(entered_);
+    entered_.erase(std::unique(entered_.begin(), entered_.end()), entered_.end());
+    for (const Vaddr address : entered_)
+      if (map.find(address) != nullptr) map.entered.push_back(address);
+  }
+
+  void judge_doubt(CodeMap& map) {
+    const Likelihood likelihood(findings_);
+    for (const ClassRange& range : map.ranges)
+      if (range.kind == ByteClass::doubt)
+        map.doubts.push_back(judge(*claims_.find(range.range.lo).region, range, likelihood));
   }
 
   // Marks the bytes of `range` in its region. Ranges come in ascending order; what lies below
@@ -135,6 +175,7 @@ class Analysis {
 
   void use_table(const JumpTable& table) {
     for (const Vaddr target : table.targets) descent_.add(target, Evidence::jump_table);
+    entered_.insert(entered_.end(), table.targets.begin(), table.targets.end());
     if (const Spot spot = claims_.find(table.address))
       for (std::size_t i = 0; i < table.size.value && spot.at + i < spot.region->size(); ++i)
         spot.region->set_data(spot.at + i);
@@ -184,6 +225,7 @@ class Analysis {
   void judge_taken_addresses() {
     std::vector<TakenAddress> taken;
     taken.swap(findings_.taken);
+    for (const TakenAddress& t : taken) entered_.push_back(t.target);
     for (const TakenAddress& t : taken) {
       const Spot target = claims_.find(t.target), from = claims_.find(t.from);
       const AddressUse use = use_of_address(*from.region, from.at);
@@ -233,6 +275,7 @@ class Analysis {
   Claims claims_;
   Findings findings_;
   Descent descent_;
+  std::vector<Vaddr> entered_;  // candidates for CodeMap::entered
   std::uint64_t total_ = 0;
 };
 
@@ -248,6 +291,22 @@ const char* to_string(ByteClass c) {
       return "padding";
     case ByteClass::doubt:
       return "doubt";
+  }
+  return "";
+}
+
+std::string describe(DoubtReason reason, Vaddr at) {
+  switch (reason) {
+    case DoubtReason::unsupported:
+      return "reads as code, but nothing leads there";
+    case DoubtReason::undecodable:
+      return "does not decode at " + to_hex(at);
+    case DoubtReason::cut_off:
+      return "the instruction at " + to_hex(at) + " is cut off";
+    case DoubtReason::odd:
+      return "the instruction at " + to_hex(at) + " is one that nobody writes";
+    case DoubtReason::disputed:
+      return "two readings overlap, or one fails, at " + to_hex(at);
   }
   return "";
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "frontend/image/image.h"
+#include "frontend/image/outside_evidence.h"
 #include "protocol/instruction.h"
 
 namespace punster {
@@ -20,6 +21,25 @@ struct ClassRange {
   const char* evidence = "";  // "descent", "unwind", "gap decodes into code", "nop padding", ...
 };
 
+enum class DoubtReason : std::uint8_t {
+  unsupported,  // reads as code throughout, but not so surely that it must be
+  undecodable,  // `at` holds no instruction
+  cut_off,      // the instruction at `at` does not end with the stretch
+  odd,          // the instruction at `at` is one that neither compilers nor sane people write
+  disputed,     // two readings that are both certain overlap at `at`, or one ran into nonsense
+};
+/// "does not decode at 0x1234", ...: a half-sentence.
+[[nodiscard]] std::string describe(DoubtReason reason, Vaddr at);
+
+/// A stretch of doubt.
+struct Doubt {
+  AddressRange range;
+  DoubtReason reason = DoubtReason::unsupported;
+  Vaddr at;
+  double bits = 0;        // of evidence for code, up to `at`; gap_threshold would be enough
+  double confidence = 0;  // that all of it is code, from 0 to 1; 0 unless unsupported
+};
+
 struct CodeMap {
   /// Every instruction of proven code, ascending, disjoint. Only these can be sites.
   std::vector<Insn> instructions;
@@ -28,6 +48,11 @@ struct CodeMap {
   /// No-operations inside functions that no flow reaches, as whole instructions: they count as code
   /// and stand in `instructions`, but whoever does not patch them may use their bytes like padding.
   std::vector<AddressRange> unreached;
+  /// Code that is reached otherwise than from the instruction before it or by a direct branch: from
+  /// jump tables, landing pads, relocated and computed addresses. Ascending, unique.
+  std::vector<Vaddr> entered;
+  /// One for each range that is in doubt, in the same order.
+  std::vector<Doubt> doubts;
   Bytes text, code, data, padding, doubt;  // text = code + data + padding + doubt
 
   /// The instruction that starts at `address`, or nullptr. O(log n).
@@ -39,6 +64,7 @@ struct CodeMap {
 struct AnalysisOptions {
   unsigned jobs = 1;  // never changes the result
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes of text; may be empty
+  OutsideEvidence outside;  // checked against the image
   bool use_unwind = true;  // false: as if the file had no .eh_frame (tests measure the rest with it)
 };
 

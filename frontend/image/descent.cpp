@@ -1,11 +1,19 @@
 #include "frontend/image/descent.h"
 
+#include <algorithm>
+
 namespace punster {
 namespace {
 
 bool is_add_zero(const Spot& spot) {
   const auto bytes = spot.region->bytes_from(spot.at);
   return bytes.size() >= 2 && bytes[0] == 0 && bytes[1] == 0;
+}
+
+bool is_sealed(const Spot& spot, unsigned length) {
+  for (std::size_t i = spot.at; i < spot.at + length && i < spot.region->size(); ++i)
+    if (spot.region->is_sealed(i)) return true;
+  return false;
 }
 
 // `call 1f; .asciz "..."; 1: pop %rax` gets the address of what stands between.
@@ -49,7 +57,8 @@ void Descent::follow(Spot spot, Evidence evidence) {
       return leave();
     const FlowInfo info = region.decode(at);
     // Zeros decode, but nobody writes `add %al,(%rax)`: the path has left the code.
-    if (info.kind == FlowKind::invalid || is_add_zero({&region, at})) {
+    if (info.kind == FlowKind::invalid || is_add_zero({&region, at}) ||
+        is_sealed({&region, at}, info.length)) {
       region.dispute(unsure, at - unsure);
       return;
     }
@@ -61,7 +70,7 @@ void Descent::follow(Spot spot, Evidence evidence) {
     if (info.direct())
       targets_.push_back(info.target);
     const std::size_t next = at + info.length;
-    if (info.ends_flow() || next >= region.size())
+    if (next >= region.size() || (info.ends_flow() && !region.goes_on_with_int3(next)))
       return leave();
     const bool call = info.kind == FlowKind::call || info.kind == FlowKind::indirect_call;
     // At the end of a function a call does not return, and compilers let control "fall out" where the
@@ -92,14 +101,25 @@ void Descent::claim(const Spot& spot, const FlowInfo& info, Evidence evidence) {
       if (claims_.find(info.memory))
         findings_.taken.push_back({region.address(spot.at), info.memory});
     } else if (info.kind != FlowKind::nop) {
-      if (const Spot read = claims_.find(info.memory))
-        read.region->set_data(read.at);
+      note_access(spot, info);
     }
   }
   if (calls_over_data(spot, info))
     region.set_data(spot.at + info.length);
   if (info.kind == FlowKind::indirect_jump)
     findings_.indirect_jumps.push_back(region.address(spot.at));
+}
+
+// All bytes of the operand are data, not only the first: a constant is often as long as the jump
+// over it reaches, and from its second byte on it may decode well.
+void Descent::note_access(const Spot& spot, const FlowInfo& info) {
+  const Spot read = claims_.find(info.memory);
+  if (!read) return;
+  const auto operands =
+      decode_operands(spot.region->bytes_from(spot.at), spot.region->address(spot.at));
+  const std::size_t size = operands ? std::max<std::size_t>(operands->memory_size, 1) : 1;
+  for (std::size_t i = read.at; i < read.at + size && i < read.region->size(); ++i)
+    read.region->set_data(i);
 }
 
 // Two certain paths disagree about where instructions start. The usual cause is honest:

@@ -46,6 +46,7 @@ class Descent {
 
  private:
   void follow(Spot spot, Evidence evidence);
+  void note_access(const Spot& spot, const FlowInfo& info);
   void settle_overlap(const Spot& spot, unsigned length);
 
   Claims& claims_;

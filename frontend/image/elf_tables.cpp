@@ -62,6 +62,14 @@ struct Checker {
     return success();
   }
 
+  Result<Elf64_Ehdr> read_header() const {
+    PUNSTER_TRY(identify());
+    const auto header = file.read<Elf64_Ehdr>(0);
+    if (!header) return malformed("is cut off inside the ELF header");
+    PUNSTER_TRY(check_header(*header));
+    return *header;
+  }
+
   Result<void> check_loads(const std::vector<Elf64_Phdr>& programs) const {
     std::uint64_t reached = 0;
     bool any = false;
@@ -148,20 +156,24 @@ struct Checker {
 
 Result<ElfTables> ElfTables::read(ByteView file, const std::string& name) {
   const Checker check{file, name};
-  PUNSTER_TRY(check.identify());
   ElfTables tables;
-  const auto header = file.read<Elf64_Ehdr>(0);
-  if (!header)
-    return check.malformed("is cut off inside the ELF header");
-  tables.header = *header;
-  PUNSTER_TRY(check.check_header(tables.header));
-  if (!file.holds(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr)))
+  PUNSTER_TRY(tables.header, check.read_header());
+  const Elf64_Ehdr& header = tables.header;
+  if (!file.holds(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr)))
     return check.malformed("the program header table runs past the end of the file");
-  for (std::size_t i = 0; i < header->e_phnum; ++i)
-    tables.programs.push_back(*file.read<Elf64_Phdr>(header->e_phoff + i * sizeof(Elf64_Phdr)));
+  for (std::size_t i = 0; i < header.e_phnum; ++i)
+    tables.programs.push_back(*file.read<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr)));
   PUNSTER_TRY(check.check_loads(tables.programs));
   PUNSTER_TRY(check.read_sections(tables));
   PUNSTER_TRY(check.check_code_sections(tables));
+  return tables;
+}
+
+Result<ElfTables> ElfTables::read_sections_only(ByteView file, const std::string& name) {
+  const Checker check{file, name};
+  ElfTables tables;
+  PUNSTER_TRY(tables.header, check.read_header());
+  PUNSTER_TRY(check.read_sections(tables));
   return tables;
 }
 

@@ -28,6 +28,10 @@ struct ElfTables {
   /// "unsupported_byte_order", "unsupported_type", "malformed".
   static Result<ElfTables> read(ByteView file, const std::string& name);
 
+  /// Of a debug file, whose program headers describe what it does not hold: header and section
+  /// headers alone, `programs` empty, nothing checked against segments.
+  static Result<ElfTables> read_sections_only(ByteView file, const std::string& name);
+
   /// The first program header of this type, or nullptr.
   [[nodiscard]] const Elf64_Phdr* program(std::uint32_t type) const;
   /// File bytes of a section; empty for SHT_NOBITS and when they do not lie inside the file.

@@ -15,14 +15,15 @@
 #include <algorithm>
 #include <mutex>
 
+#include "frontend/image/build_id.h"
 #include "frontend/image/dynamic_table.h"
 #include "frontend/image/elf_tables.h"
 #include "frontend/image/mapped_file.h"
 #include "frontend/image/relocation_targets.h"
-#include "protocol/sha256.h"
 #include "frontend/image/symbol_table.h"
 #include "frontend/image/unwind.h"
 #include "protocol/hex.h"
+#include "protocol/sha256.h"
 #include "runtime/loader_abi.h"
 
 namespace punster {
@@ -150,26 +151,6 @@ ImageKind kind_of(const ElfTables& tables, const DynamicTable& dynamic) {
   return flagged ? ImageKind::static_pie : ImageKind::dso;
 }
 
-std::string read_build_id(ByteView file, const ElfTables& tables) {
-  for (const Elf64_Phdr& p : tables.programs) {
-    if (p.p_type != PT_NOTE)
-      continue;
-    const ByteView notes = file.part(p.p_offset, p.p_filesz);
-    const std::uint64_t align = p.p_align == 8 ? 8 : 4;
-    for (std::uint64_t at = 0;;) {
-      const auto note = notes.read<Elf64_Nhdr>(at);
-      if (!note)
-        break;
-      const std::uint64_t name_at = at + sizeof *note;
-      const std::uint64_t data_at = name_at + (note->n_namesz + align - 1) / align * align;
-      if (note->n_type == NT_GNU_BUILD_ID && notes.text(name_at) == "GNU")
-        return to_hex(notes.part(data_at, note->n_descsz).bytes());
-      at = data_at + (note->n_descsz + align - 1) / align * align;
-    }
-  }
-  return {};
-}
-
 // Executable sections; without section headers what executable segments have in the file.
 std::vector<Section> code_of(const std::vector<Segment>& segments,
                              const std::vector<Section>& sections, bool has_sections) {
@@ -184,6 +165,23 @@ std::vector<Section> code_of(const std::vector<Segment>& segments,
       code.push_back(
           {".text", {s.range.lo, s.range.lo + s.file_size}, s.offset, true, s.writable, true});
   return code;
+}
+
+// The debug file's section headers say nothing about bytes: those are in the file itself.
+Result<void> add_symbols(const std::string& path, const std::string& build_id,
+                         std::vector<Symbol>& symbols) {
+  PUNSTER_TRY(const auto mapped, MappedFile::open(path));
+  const ByteView file(mapped->bytes());
+  PUNSTER_TRY(const ElfTables tables, ElfTables::read_sections_only(file, path));
+  const std::string other = read_build_id(file, tables);
+  if (!build_id.empty() && !other.empty() && other != build_id)
+    return error("bad_evidence", path + ": belongs to another build (build-id " + other + ", not " +
+                                     build_id + ")");
+  const std::size_t own = symbols.size();
+  merge_symbols(symbols, read_symbols(file, tables, {}));
+  if (symbols.size() == own)
+    return error("bad_evidence", path + ": has no symbols that the file itself does not have");
+  return success();
 }
 
 template <typename T>
@@ -206,7 +204,8 @@ const char* to_string(ImageKind kind) {
   return "";
 }
 
-Result<Image> Image::open(const std::filesystem::path& path) {
+Result<Image> Image::open(const std::filesystem::path& path,
+                          const std::optional<std::string>& debug_file) {
   const std::string name = path.string();
   PUNSTER_TRY(auto mapped, MappedFile::open(path));
   const ByteView file(mapped->bytes());
@@ -229,6 +228,9 @@ Result<Image> Image::open(const std::filesystem::path& path) {
   parts->unwind = read_unwind(file, tables, parts->code_sections);
   parts->pointed_to = relocation_targets(file, tables, dynamic, parts->code_sections);
   parts->build_id = read_build_id(file, tables);
+  if (debug_file) {
+    PUNSTER_TRY(add_symbols(*debug_file, parts->build_id, parts->symbols));
+  }
   parts->symbol_index = SymbolIndex(parts->symbols);
   Image image;
   image.parts_ = std::move(parts);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,7 +50,10 @@ class Image {
  public:
   /// Errors: kinds "unreadable", "not_elf", "unsupported_class", "unsupported_machine",
   /// "unsupported_byte_order", "malformed", "already_rewritten"; the message names the file.
-  static Result<Image> open(const std::filesystem::path& path);
+  /// `debug_file` adds its symbols: what `objcopy --only-keep-debug` made, or an unstripped copy.
+  /// Kind "bad_evidence" when its build-id is another.
+  static Result<Image> open(const std::filesystem::path& path,
+                            const std::optional<std::string>& debug_file = {});
 
   [[nodiscard]] const std::filesystem::path& path() const;
   [[nodiscard]] ImageKind kind() const;

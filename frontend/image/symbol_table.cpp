@@ -84,6 +84,16 @@ std::optional<Symbol> symbol_from(const Elf64_Sym& entry, const Table& table) {
                 type == STT_OBJECT};
 }
 
+void put_in_order(std::vector<Symbol>& symbols) {
+  const auto key = [](const Symbol& s) {
+    return std::tie(s.address, s.name, s.size, s.function, s.object);
+  };
+  std::ranges::sort(symbols, [&](const Symbol& a, const Symbol& b) { return key(a) < key(b); });
+  const auto end = std::unique(symbols.begin(), symbols.end(),
+                               [&](const Symbol& a, const Symbol& b) { return key(a) == key(b); });
+  symbols.erase(end, symbols.end());
+}
+
 }  // namespace
 
 std::vector<Symbol> read_symbols(ByteView file, const ElfTables& tables,
@@ -95,14 +105,14 @@ std::vector<Symbol> read_symbols(ByteView file, const ElfTables& tables,
       if (auto symbol = symbol_from(*table.entries.read<Elf64_Sym>(i * sizeof(Elf64_Sym)), table))
         symbols.push_back(std::move(*symbol));
   }
-  const auto key = [](const Symbol& s) {
-    return std::tie(s.address, s.name, s.size, s.function, s.object);
-  };
-  std::ranges::sort(symbols, [&](const Symbol& a, const Symbol& b) { return key(a) < key(b); });
-  const auto end = std::unique(symbols.begin(), symbols.end(),
-                               [&](const Symbol& a, const Symbol& b) { return key(a) == key(b); });
-  symbols.erase(end, symbols.end());
+  put_in_order(symbols);
   return symbols;
+}
+
+void merge_symbols(std::vector<Symbol>& symbols, std::vector<Symbol> more) {
+  symbols.insert(symbols.end(), std::make_move_iterator(more.begin()),
+                 std::make_move_iterator(more.end()));
+  put_in_order(symbols);
 }
 
 SymbolIndex::SymbolIndex(const std::vector<Symbol>& symbols) {

@@ -15,6 +15,9 @@ namespace punster {
 [[nodiscard]] std::vector<Symbol> read_symbols(ByteView file, const ElfTables& tables,
                                                const DynamicTable& dynamic);
 
+/// Adds `more` to `symbols`, both as read_symbols leaves them.
+void merge_symbols(std::vector<Symbol>& symbols, std::vector<Symbol> more);
+
 /// Answers `Image::symbol_at`.
 class SymbolIndex {
  public:

@@ -36,15 +36,17 @@ constexpr std::size_t most_steps = 4096;
 // Bits that the balance must reach.
 double threshold(Evidence evidence) {
   switch (evidence) {
+    case Evidence::stated:
     case Evidence::descent:
     case Evidence::jump_table:
     case Evidence::unwind:
     case Evidence::relocation: return 0;
     case Evidence::call_return: return 0;
     case Evidence::address_taken: return 14;
-    case Evidence::gap: return 40;
+    case Evidence::gap:
+      return gap_threshold;
   }
-  return 40;
+  return gap_threshold;
 }
 
 constexpr double known_target_bits = 12;  // data hits an instruction start of ours once in 2^13 or so

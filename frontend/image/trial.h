@@ -12,6 +12,9 @@ enum class Verdict : std::uint8_t {
   settled,  // the address needs no trial: it is known, or outside all code sections
 };
 
+/// The bits that bytes need to which nothing refers.
+inline constexpr double gap_threshold = 40;
+
 class Trials {
  public:
   Trials(const Image& image, Claims& claims, Findings& findings, Descent& descent,

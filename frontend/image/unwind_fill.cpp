@@ -19,12 +19,11 @@ struct Stretch {
   std::size_t lo, hi;
 };
 
-// Where the padding that begins at `at` ends: no-operations and int3.
+// Where the padding that begins at `at` ends.
 std::size_t skip_padding(const Region& region, std::size_t at, std::size_t hi) {
   while (at < hi) {
     const FlowInfo info = region.decode(at);
-    const bool padding = info.kind == FlowKind::nop || info.kind == FlowKind::breakpoint;
-    if (!padding || at + info.length > hi) break;
+    if (!info.fills() || at + info.length > hi) break;
     at += info.length;
   }
   return at;
@@ -36,7 +35,8 @@ Fill fill_of(Claims& claims, Region& region, const Stretch& stretch, bool ends_f
   Fill fill = nothing;
   std::vector<std::size_t> starts;
   std::vector<Vaddr> targets;
-  bool flows_on = false;  // into what comes next
+  bool flows_on = region.follows_int3(stretch.lo);  // into what comes next
+  if (flows_on) fill.runs.push_back(stretch.lo);
   for (std::size_t at = stretch.lo; at < stretch.hi;) {
     if (!flows_on) {
       at = skip_padding(region, at, stretch.hi);

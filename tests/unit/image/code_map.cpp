@@ -125,6 +125,54 @@ TEST_CASE("constants inside a function stay data when only unreached code refers
   CHECK(class_at(map, 0) == ByteClass::code);
 }
 
+TEST_CASE("every byte of a constant that an operand reads is data", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0x48, 0x8b, 0x05, 0x02, 0x00, 0x00, 0x00,        //  0: mov 0x2(%rip),%rax    -> 9
+      0xeb, 0x08,                                      //  7: jmp 17
+      0x45, 0xcc, 0xf2, 0x2d, 0x11, 0x22, 0x33, 0x44,  //  9: from 11 on: sub $0x44332211,%eax
+      0xc3,                                            // 17: ret
+  };
+  sample.unwind = {{0, 18}};
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 7, 17});
+  for (std::uint64_t at = 9; at < 17; ++at) CHECK(class_at(map, at) == ByteClass::data);
+}
+
+TEST_CASE("an int3 with a prefix is no fill", "[code_map]") {
+  ElfSample sample;
+  sample.code = {0xeb, 0x03, 0x45, 0xcc, 0x50, 0xc3};  // jmp 5; int3 with a prefix; push; 5: ret
+  sample.unwind = {{0, 6}};
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 5});
+  CHECK(class_at(map, 2) == ByteClass::doubt);
+}
+
+TEST_CASE("a run of int3 behind a call is code, and what follows it no padding", "[code_map]") {
+  ElfSample sample;
+  sample.code = {0xe8, 0x0b, 0,    0,    0,    0xcc, 0xcc, 0xcc, 0x90,  // call 16; int3 x 3; nop
+                 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3};
+  SECTION("inside the function") {
+    sample.unwind = {{0, 17}};
+    const CodeMap map = map_of(sample);
+    CHECK(map.find(Vaddr{ElfSample::text + 6}) != nullptr);
+    CHECK(map.find(Vaddr{ElfSample::text + 7}) != nullptr);
+    CHECK(class_at(map, 8) == ByteClass::code);
+    CHECK(map.unreached.empty());
+  }
+  SECTION("of unknown extent: neither code nor padding") {
+    const CodeMap map = map_of(sample);
+    CHECK(class_at(map, 5) == ByteClass::doubt);
+    CHECK(class_at(map, 7) == ByteClass::doubt);
+  }
+  SECTION("the function ends with the call: fill") {
+    sample.unwind = {{0, 5}, {16, 1}};
+    const CodeMap map = map_of(sample);
+    CHECK(starts(map) == std::vector<std::uint64_t>{0, 16});
+    CHECK(class_at(map, 5) == ByteClass::padding);
+  }
+}
+
 TEST_CASE("a path that runs into garbage is doubt back to its last call", "[code_map]") {
   ElfSample sample;
   sample.code << std::initializer_list<std::uint8_t>{
