@@ -4,17 +4,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <thread>
 
 #include "frontend/cli/help_text.h"
+#include "frontend/cli/shared_options.h"
 #include "protocol/hex.h"
 
 namespace punster {
 
 namespace {
-
-const std::vector<std::pair<std::string, Format>> formats{
-    {"text", Format::text}, {"json", Format::json}, {"csv", Format::csv}};
 
 /// CLI11's formatter, with the usage line written by us: the synopsis says what may repeat and what
 /// excludes what, which cannot be generated.
@@ -33,105 +30,6 @@ CLI::App* add_command(CLI::App& app, const std::string& name) {
   CLI::App* command = app.add_subcommand(name, text.summary);
   command->footer(text.footer);
   return command;
-}
-
-void add_format(CLI::App* command, Format& format) {
-  command->add_option("--format", format, "How to print: text (default), json or csv")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
-      ->option_text("text|json|csv");
-}
-
-
-void add_syntax(CLI::App* command, bool& intel) {
-  command
-      ->add_option_function<std::string>(
-          "--syntax", [&intel](const std::string& name) { intel = name == "intel"; },
-          "Assembly language of asm texts: att (default) or intel")
-      ->check(CLI::IsMember({"att", "intel"}).description(""))
-      ->option_text("att|intel");
-}
-
-void add_jobs(CLI::App* command, unsigned& jobs) {
-  jobs = std::max(1u, std::thread::hardware_concurrency());
-  command->add_option("--jobs,-j", jobs, "Threads (default: one per processor); never changes a result")
-      ->check(CLI::Range(1u, 1024u).description(""))
-      ->option_text("N");
-}
-
-void add_file(CLI::App* command, const std::string& name, std::string& file, const char* text,
-              bool required = true) {
-  command->add_option(name, file, text)->required(required)->option_text(" ");
-}
-
-void add_optional(CLI::App* command, const std::string& name, std::optional<std::string>& value,
-                  const std::string& placeholder, const char* text) {
-  command->add_option(name, value, text)->option_text(placeholder);
-}
-
-/// What the solver may do, for those who want to know what each of its ideas is worth.
-void add_ideas(CLI::App* command, BackendOptions& backend) {
-  command
-      ->add_option(
-          "--optimize", backend.optimize,
-          "What to spare where there is a choice: balanced (default), speed (of the program: fewer "
-          "instructions displaced that nobody asked for), mappings, or size (of the file)")
-      ->check(CLI::IsMember({"balanced", "speed", "mappings", "size"}).description(""))
-      ->option_text("WHAT");
-  command
-      ->add_option("--solver", backend.solver,
-                   "joint (default): neighbours decided together; greedy: each site by itself, "
-                   "highest first")
-      ->check(CLI::IsMember({"joint", "greedy"}).description(""))
-      ->option_text("joint|greedy");
-  command
-      ->add_option("--lookahead", backend.lookahead,
-                   "Place up to so many followers anew, or evict them, together with a site: 0 to "
-                   "5 (default: 5)")
-      ->check(CLI::Range(0u, 5u).description(""))
-      ->option_text("N");
-  command->add_flag_callback(
-      "--no-landing-pads", [&backend] { backend.landing_pads = false; },
-      "No short jumps to dead bytes nearby (tactic T3)");
-  command->add_flag_callback(
-      "--no-stubs", [&backend] { backend.stubs = false; },
-      "Only jumps that reach their trampoline itself, none to a second jump on the way");
-}
-
-void add_backend(CLI::App* command, BackendOptions& backend) {
-  command
-      ->add_option("--tactics", backend.tactics,
-                   "Only these, of C1,B1,B2,T1,T2,T3,B0 (default: all that the solver knows)")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"C1", "B1", "B2", "T1", "T2", "T3", "B0"}).description(""))
-      ->allow_extra_args(false)
-      ->option_text("LIST");
-  command->add_flag_callback("--no-traps", [&backend] { backend.traps = false; },
-                             "Leave a site unpatched rather than trap it (tactic B0)");
-  command->add_flag_callback("--no-chaining", [&backend] { backend.chaining = false; },
-                             "Let every trampoline jump back, even where the next instruction is a site");
-  command->add_flag_callback(
-      "--no-unwind", [&backend] { backend.unwind = false; },
-      "No symbols and no unwind rows for trampolines (for debuggers, profilers)");
-  command
-      ->add_option(
-          "--raise", backend.raise,
-          "Shared objects get room for trampolines below themselves: auto (default), never, or "
-          "always: fail where that cannot be")
-      ->check(CLI::IsMember({"auto", "never", "always"}).description(""))
-      ->option_text("MODE");
-  command
-      ->add_option("--max-mappings", backend.max_mappings,
-                   "Refuse to write a file that adds more memory mappings than this")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 31).description(""))
-      ->option_text("N");
-  command
-      ->add_option("--build-id", backend.build_id,
-                   "keep (default), or new: so that profilers tell output from input")
-      ->check(CLI::IsMember({"keep", "new"}).description(""))
-      ->option_text("keep|new");
-  add_ideas(command, backend);
-  add_optional(command, "--backend", backend.backend, "PATH",
-               "The backend program (default: $PUNSTER_BACKEND, else punster-backend beside punster)");
 }
 
 /// -M and -P, whose order among each other matters. One value per occurrence.
@@ -190,13 +88,14 @@ struct Parser {
   PatchOptions patch;
   SitesOptions sites;
   ExplainOptions explain;
+  AnalyzeOptions analyze;
   ShowOptions show;
   VerifyOptions verify;
   TopOptions top;
   GroupOptions patch_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
-  CLI::App *patch_command, *sites_command, *explain_command, *show_command, *verify_command,
-      *top_command;
+  CLI::App *patch_command, *sites_command, *explain_command, *analyze_command, *show_command,
+      *verify_command, *top_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -206,6 +105,7 @@ struct Parser {
     add_patch();
     add_sites();
     add_explain();
+    add_analyze();
     add_show();
     add_verify();
     add_top();
@@ -227,6 +127,7 @@ struct Parser {
                       "When nothing matches, copy the input and exit with 0");
     command->add_flag("-q,--quiet", patch.quiet, "No table at the end");
     add_syntax(command, patch.intel_syntax);
+    add_evidence(command, patch.evidence);
     add_jobs(command, patch.jobs);
     add_format(command, patch.format);
     add_backend(command, patch.backend);
@@ -239,6 +140,7 @@ struct Parser {
     sites_groups.match->required();
     command->add_flag("--allow-no-sites", sites.allow_no_sites, "Exit with 0 when nothing matches");
     add_syntax(command, sites.intel_syntax);
+    add_evidence(command, sites.evidence);
     add_jobs(command, sites.jobs);
     add_format(command, sites.format);
   }
@@ -250,9 +152,31 @@ struct Parser {
     add_optional(command, "--sites", explain.sites, "FILE", "Explain from what `patch --sites` wrote");
     explain_groups.add(command, true);
     add_syntax(command, explain.intel_syntax);
+    add_evidence(command, explain.evidence);
     add_jobs(command, explain.jobs);
     add_format(command, explain.format);
     add_backend(command, explain.backend);
+  }
+
+  void add_analyze() {
+    CLI::App* command = analyze_command = add_command(app, "analyze");
+    add_file(command, "INPUT", analyze.input, "The program or library to look at");
+    add_optional(command, "--instructions", analyze.instructions, "FILE",
+                 "Write every instruction as CSV: address, size, evidence");
+    command->add_option("--draw", analyze.drawing, "Draw the sections into FILE.svg or FILE.html")
+        ->check([](const std::string& name) {
+          return name.ends_with(".svg") || name.ends_with(".html")
+                     ? std::string()
+                     : "'" + name + "' ends neither with .svg nor with .html";
+        })
+        ->option_text("FILE");
+    command
+        ->add_option("-n,--rows", analyze.rows,
+                     "How many doubtful regions to print (default: 20; 0: all)")
+        ->option_text("N");
+    add_evidence(command, analyze.evidence);
+    add_jobs(command, analyze.jobs);
+    add_format(command, analyze.format);
   }
 
   void add_show() {
@@ -269,6 +193,7 @@ struct Parser {
     add_file(command, "PATCHED", verify.patched, "The file after");
     add_optional(command, "--sites", verify.sites, "FILE",
                  "Prove these sites, as `patch --sites` wrote them");
+    add_evidence(command, verify.evidence);
     add_jobs(command, verify.jobs);
     add_format(command, verify.format);
   }
@@ -325,6 +250,7 @@ struct Parser {
       return sites;
     }
     if (*explain_command) return finish_explain();
+    if (*analyze_command) return analyze;
     if (*show_command) return finish_show();
     if (*verify_command) return verify;
     return top;

@@ -1,5 +1,5 @@
-// From argv to a subcommand's options. command_line.cpp is the only file that includes CLI11, and the
-// one where its exceptions end.
+// From argv to a subcommand's options. command_line.cpp and shared_options.cpp are the only files
+// that include CLI11, and the first is where its exceptions end.
 
 #pragma once
 
@@ -17,8 +17,8 @@ struct NothingToRun {
   int status = 0;
 };
 
-using Command = std::variant<NothingToRun, PatchOptions, SitesOptions, ExplainOptions, ShowOptions,
-                             VerifyOptions, TopOptions>;
+using Command = std::variant<NothingToRun, PatchOptions, SitesOptions, ExplainOptions,
+                             AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

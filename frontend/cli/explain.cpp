@@ -130,7 +130,7 @@ Result<std::vector<Json>> planned(const ExplainOptions& options, Interruption& i
   analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
     bar.show("analyse", done, total);
   };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.input, analysis));
+  PUNSTER_TRY(const Subject subject, Subject::load(options.input, options.evidence, analysis));
   PUNSTER_TRY(const auto groups, compile(options.groups, subject.image, options.intel_syntax));
   PUNSTER_TRY(const Selection selection, select(groups, subject, options.jobs));
   if (selection.sites.empty()) {

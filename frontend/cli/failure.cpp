@@ -13,7 +13,7 @@ void print_failure(const Error& error) {
 }
 
 int status_of(const Error& error) {
-  for (const char* kind : {"bad_expression", "bad_action", "usage"})
+  for (const char* kind : {"bad_expression", "bad_action", "bad_evidence", "usage"})
     if (error.kind == kind) return exit_status::usage;
   return exit_status::failed;
 }

@@ -8,7 +8,8 @@ namespace {
 
 constexpr HelpText texts[] = {
     {"punster", "punster COMMAND [OPTIONS]",
-     "Rewrites x86-64 ELF programs and libraries, without source and without control-flow recovery.",
+     "Rewrites x86-64 ELF programs and libraries, without source and without control-flow "
+     "recovery.",
      R"(Count how often every jump of ls is executed:
   punster patch -M jmp -P count /bin/ls -o ls.counted
   ./ls.counted -R /etc > /dev/null
@@ -20,7 +21,8 @@ Exit status: 0 done, 1 failed or nothing matched, 2 wrong usage, 3 not all patch
 130 interrupted.
 )"},
     {"patch",
-     "punster patch [-M EXPR]... -P ACTION... [-M EXPR... -P ACTION...]... INPUT -o OUTPUT [OPTIONS]",
+     "punster patch [-M EXPR]... -P ACTION... [-M EXPR... -P ACTION...]... INPUT -o OUTPUT "
+     "[OPTIONS]",
      "Writes OUTPUT: INPUT with an action at every instruction that an expression matches.",
      R"(Expressions: true, jmp, jcc, call, ret, syscall, asm, mnemonic, addr, offset, size, section, symbol,
   target, op[0].., src[0].., dst[0].., reg[0].., mem[0].., imm[0].., reads, writes; == != < <= > >= in,
@@ -46,7 +48,8 @@ Every call through memory, as CSV, which -M takes again:
   punster sites -M 'call and mem[0]' --format csv prog > calls.csv
   punster patch -M 'addr in "calls.csv"' -P count prog -o prog.counted
 )"},
-    {"explain", "punster explain {--sites FILE | -M EXPR... [-P ACTION]... INPUT} --at ADDRESS... [OPTIONS]",
+    {"explain",
+     "punster explain {--sites FILE | -M EXPR... [-P ACTION]... INPUT} --at ADDRESS... [OPTIONS]",
      "Says why an instruction got its tactic, and why the others failed.",
      R"(Plan a rewriting without writing it, and ask about two of its sites:
   punster explain -M true -P empty prog --at 0x1139 0x113b
@@ -54,13 +57,24 @@ Look up what an earlier run recorded (the outcome, not the alternatives):
   punster patch -M true -P empty --sites sites.jsonl prog -o prog.all
   punster explain --sites sites.jsonl --at 0x1139
 )"},
+    {"analyze", "punster analyze INPUT [OPTIONS]",
+     "Says what every byte of the executable sections is: code, data, padding or doubt, and why.",
+     R"(How much of libcrypto is code, and where is it not sure?
+  punster analyze /usr/lib/x86_64-linux-gnu/libcrypto.so.3
+Everything, for a script; and a picture:
+  punster analyze --format json prog > prog.json
+  punster analyze --draw prog.html prog
+What another disassembler found counts as evidence, and what you know yourself:
+  punster analyze --addresses starts.csv --data 0x4010-0x4050 prog
+)"},
     {"show", "punster show PATCHED --at ADDRESS... [OPTIONS]",
      "Disassembles the original instruction, what stands there now, and the way to its trampoline.",
      R"(What became of the instruction at 0x1139?
   punster show ls.empty --at 0x1139
 )"},
     {"verify", "punster verify [--sites FILE] ORIGINAL PATCHED [OPTIONS]",
-     "Proves, without running anything, that PATCHED does what ORIGINAL does at every patched site.",
+     "Proves, without running anything, that PATCHED does what ORIGINAL does at every patched "
+     "site.",
      R"(Exit status 0 only if every site is proven; a file without any patched site is a failure.
   punster patch -M jmp -P empty --sites sites.jsonl /bin/ls -o ls.empty
   punster verify --sites sites.jsonl /bin/ls ls.empty

@@ -12,6 +12,7 @@ struct Run {
   int operator()(const PatchOptions& options) const { return run_patch(options); }
   int operator()(const SitesOptions& options) const { return run_sites(options); }
   int operator()(const ExplainOptions& options) const { return run_explain(options); }
+  int operator()(const AnalyzeOptions& options) const { return run_analyze(options); }
   int operator()(const ShowOptions& options) const { return run_show(options); }
   int operator()(const VerifyOptions& options) const { return run_verify(options); }
   int operator()(const TopOptions& options) const { return run_top(options); }

@@ -37,10 +37,19 @@ struct BackendOptions {
   std::optional<std::string> build_id, solver, optimize, raise;
 };
 
+/// What the caller knows about the input, and what shall be done where nobody knows.
+struct EvidenceOptions {
+  std::vector<AddressRange> code, data;  // --code, --data
+  std::vector<std::string> addresses;    // --addresses: files that list instruction starts
+  std::optional<std::string> debug_file;
+  bool patch_doubt = false;  // --doubt=patch: doubtful instructions can be sites
+};
+
 struct PatchOptions {
   std::vector<ActionGroup> groups;  // in command-line order
   std::string input, output;
   std::optional<std::string> stats, sites, counters;
+  EvidenceOptions evidence;
   BackendOptions backend;
   bool strict = false, allow_no_sites = false, intel_syntax = false, quiet = false;
   unsigned jobs = 1;
@@ -51,6 +60,7 @@ struct PatchOptions {
 struct SitesOptions {
   std::vector<std::string> matches;
   std::string input;
+  EvidenceOptions evidence;
   bool allow_no_sites = false, intel_syntax = false;
   unsigned jobs = 1;
   Format format = Format::text;
@@ -61,8 +71,18 @@ struct ExplainOptions {
   std::optional<std::string> sites;  // either this,
   std::vector<ActionGroup> groups;   // or these and an input
   std::string input;
+  EvidenceOptions evidence;
   BackendOptions backend;
   bool intel_syntax = false;
+  unsigned jobs = 1;
+  Format format = Format::text;
+};
+
+struct AnalyzeOptions {
+  std::string input;
+  EvidenceOptions evidence;
+  std::optional<std::string> instructions, drawing;
+  unsigned rows = 20;  // of the doubtful regions; 0: all
   unsigned jobs = 1;
   Format format = Format::text;
 };
@@ -77,6 +97,7 @@ struct ShowOptions {
 struct VerifyOptions {
   std::string original, patched;
   std::optional<std::string> sites;
+  EvidenceOptions evidence;  // the same as for the rewriting
   unsigned jobs = 1;
   Format format = Format::text;
 };
@@ -94,6 +115,7 @@ struct TopOptions {
 int run_patch(const PatchOptions& options);
 int run_sites(const SitesOptions& options);
 int run_explain(const ExplainOptions& options);
+int run_analyze(const AnalyzeOptions& options);
 int run_show(const ShowOptions& options);
 int run_verify(const VerifyOptions& options);
 int run_top(const TopOptions& options);

@@ -92,7 +92,7 @@ class PatchRun {
     analysis.progress = [this](std::uint64_t done, std::uint64_t total) {
       bar_.show("analyse", done, total);
     };
-    PUNSTER_TRY(auto subject, Subject::load(options_.input, analysis));
+    PUNSTER_TRY(auto subject, Subject::load(options_.input, options_.evidence, analysis));
     const std::lock_guard lock(report_mutex_);
     report_.describe(subject);
     return subject;

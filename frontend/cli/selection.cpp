@@ -5,6 +5,9 @@
 #include <map>
 #include <thread>
 
+#include "frontend/image/doubt.h"
+#include "frontend/match/address_file.h"
+
 namespace punster {
 
 namespace {
@@ -47,12 +50,28 @@ Result<Treatment> treatment_of(const std::vector<CompiledGroup>& groups, Members
   return Treatment{std::move(actions), std::move(patch)};
 }
 
+Result<OutsideEvidence> outside_evidence(const EvidenceOptions& evidence) {
+  OutsideEvidence outside{evidence.code, evidence.data, {}};
+  for (const std::string& path : evidence.addresses) {
+    PUNSTER_TRY(const auto addresses, read_addresses(path));
+    for (const std::uint64_t address : addresses) outside.starts.emplace_back(address);
+  }
+  std::ranges::sort(outside.starts);
+  outside.starts.erase(std::unique(outside.starts.begin(), outside.starts.end()),
+                       outside.starts.end());
+  return outside;
+}
+
 }  // namespace
 
-Result<Subject> Subject::load(const std::string& path, const AnalysisOptions& options) {
+Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& evidence,
+                              AnalysisOptions options) {
   const auto start = std::chrono::steady_clock::now();
-  PUNSTER_TRY(auto image, Image::open(path));
+  PUNSTER_TRY(auto image, Image::open(path, evidence.debug_file));
+  PUNSTER_TRY(options.outside, outside_evidence(evidence));
+  PUNSTER_TRY(check(options.outside, image));
   PUNSTER_TRY(auto code, analyse(image, options));
+  if (evidence.patch_doubt) accept_doubt(image, code);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return Subject{std::move(image), std::move(code), seconds.count()};
 }

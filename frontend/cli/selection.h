@@ -20,7 +20,9 @@ struct Subject {
   CodeMap code;
   double seconds = 0;  // that it took
 
-  static Result<Subject> load(const std::string& path, const AnalysisOptions& options);
+  /// Errors of `evidence`: "bad_evidence", and "bad_expression" for a list that cannot be read.
+  static Result<Subject> load(const std::string& path, const EvidenceOptions& evidence,
+                              AnalysisOptions options);
 };
 
 /// A group with its texts compiled.

@@ -40,7 +40,7 @@ Result<int> list(const SitesOptions& options) {
   analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
     bar.show("analyse", done, total);
   };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.input, analysis));
+  PUNSTER_TRY(const Subject subject, Subject::load(options.input, options.evidence, analysis));
   PUNSTER_TRY(const auto groups, compile({{options.matches, {}}}, subject.image,
                                          options.intel_syntax));
   PUNSTER_TRY(const Selection selection, select(groups, subject, options.jobs));

@@ -23,12 +23,13 @@ Result<VerifyReport> prove(const VerifyOptions& options) {
   analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
     bar.show("analyse", done, total);
   };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.original, analysis));
+  PUNSTER_TRY(const Subject subject, Subject::load(options.original, options.evidence, analysis));
   bar.clear();
   std::vector<AddressRange> untouchable, padding;
   for (const ClassRange& range : subject.code.ranges) {
     if (range.kind == ByteClass::padding) padding.push_back(range.range);
-    if (range.kind == ByteClass::data || range.kind == ByteClass::doubt)
+    const bool risked = range.kind == ByteClass::doubt && options.evidence.patch_doubt;
+    if (range.kind == ByteClass::data || (range.kind == ByteClass::doubt && !risked))
       untouchable.push_back(range.range);
   }
   for (const AddressRange& range : slack(subject.image)) padding.push_back(range);
