@@ -8,20 +8,35 @@ namespace punster {
 namespace {
 
 constexpr AttributeName attributes[] = {
-    {"jmp", Attribute::jmp, is::condition},          {"jcc", Attribute::jcc, is::condition},
-    {"call", Attribute::call, is::condition},        {"ret", Attribute::ret, is::condition},
-    {"syscall", Attribute::syscall, is::condition},  {"x87", Attribute::x87, is::condition},
-    {"mmx", Attribute::mmx, is::condition},          {"sse", Attribute::sse, is::condition},
-    {"avx", Attribute::avx, is::condition},          {"avx2", Attribute::avx2, is::condition},
-    {"avx512", Attribute::avx512, is::condition},    {"asm", Attribute::assembly, is::text},
-    {"mnemonic", Attribute::mnemonic, is::text},     {"section", Attribute::section, is::text},
-    {"symbol", Attribute::symbol, is::text},         {"addr", Attribute::addr, is::number},
-    {"offset", Attribute::offset, is::number},       {"size", Attribute::size, is::number},
-    {"target", Attribute::target, is::number},       {"rex", Attribute::rex, is::number},
-    {"modrm", Attribute::modrm, is::number},         {"sib", Attribute::sib, is::number},
-    {"disp8", Attribute::disp8, is::number},         {"disp32", Attribute::disp32, is::number},
-    {"imm8", Attribute::imm8, is::number},           {"imm32", Attribute::imm32, is::number},
-    {"regs", Attribute::regs, is::register_set},     {"reads", Attribute::reads, is::register_set},
+    {"jmp", Attribute::jmp, is::condition},
+    {"jcc", Attribute::jcc, is::condition},
+    {"call", Attribute::call, is::condition},
+    {"ret", Attribute::ret, is::condition},
+    {"syscall", Attribute::syscall, is::condition},
+    {"x87", Attribute::x87, is::condition},
+    {"mmx", Attribute::mmx, is::condition},
+    {"sse", Attribute::sse, is::condition},
+    {"avx", Attribute::avx, is::condition},
+    {"avx2", Attribute::avx2, is::condition},
+    {"avx512", Attribute::avx512, is::condition},
+    {"asm", Attribute::assembly, is::text},
+    {"mnemonic", Attribute::mnemonic, is::text},
+    {"section", Attribute::section, is::text},
+    {"symbol", Attribute::symbol, is::text},
+    {"addr", Attribute::addr, is::number},
+    {"offset", Attribute::offset, is::number},
+    {"size", Attribute::size, is::number},
+    {"random", Attribute::random, is::number},
+    {"target", Attribute::target, is::number},
+    {"rex", Attribute::rex, is::number},
+    {"modrm", Attribute::modrm, is::number},
+    {"sib", Attribute::sib, is::number},
+    {"disp8", Attribute::disp8, is::number},
+    {"disp32", Attribute::disp32, is::number},
+    {"imm8", Attribute::imm8, is::number},
+    {"imm32", Attribute::imm32, is::number},
+    {"regs", Attribute::regs, is::register_set},
+    {"reads", Attribute::reads, is::register_set},
     {"writes", Attribute::writes, is::register_set},
 };
 
@@ -35,7 +50,22 @@ constexpr FieldName fields[] = {
     {"seg", Field::segment, is::reg},          {"segment", Field::segment, is::reg},
 };
 
+constexpr ExtentFieldName extent_fields[] = {
+    {"addr", ExtentField::addr, is::number},      {"offset", ExtentField::offset, is::number},
+    {"entry", ExtentField::entry, is::condition}, {"exit", ExtentField::exit, is::condition},
+    {"best", ExtentField::best, is::condition},   {"size", ExtentField::size, is::number},
+    {"len", ExtentField::len, is::number},        {"name", ExtentField::name, is::text},
+};
+
 }  // namespace
+
+const ExtentFieldName* extent_field_named(ExtentKind kind, std::string_view name) {
+  const auto absent = kind == ExtentKind::block ? ExtentField::name : ExtentField::exit;
+  const auto found =
+      std::find_if(std::begin(extent_fields), std::end(extent_fields),
+                   [&](const auto& f) { return f.name == name && f.field != absent; });
+  return found == std::end(extent_fields) ? nullptr : found;
+}
 
 const AttributeName* attribute_named(std::string_view name) {
   const auto found = std::find_if(std::begin(attributes), std::end(attributes),
@@ -61,7 +91,8 @@ const FieldName* field_named(std::string_view name) {
 
 std::span<const std::string_view> all_words() {
   static const auto words = [] {
-    std::vector<std::string_view> all = {"true", "false", "not", "defined", "bytes", "I", "nil"};
+    std::vector<std::string_view> all = {"true", "false", "not", "defined", "bytes",
+                                         "I",    "BB",    "F",   "nil"};
     for (const auto& a : attributes) all.push_back(a.name);
     all.insert(all.end(), families.begin(), families.end());
     return all;
@@ -73,6 +104,15 @@ std::span<const std::string_view> all_fields() {
   static const auto words = [] {
     std::vector<std::string_view> all;
     for (const auto& f : fields) all.push_back(f.name);
+    return all;
+  }();
+  return words;
+}
+
+std::span<const std::string_view> all_extent_fields() {
+  static const auto words = [] {
+    std::vector<std::string_view> all;
+    for (const auto& f : extent_fields) all.push_back(f.name);
     return all;
   }();
   return words;

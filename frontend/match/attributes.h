@@ -25,9 +25,18 @@ struct FieldName {
 };
 [[nodiscard]] const FieldName* field_named(std::string_view name);
 
+struct ExtentFieldName {
+  std::string_view name;
+  ExtentField field;
+  Types type;
+};
+/// Of BB and F; functions have no `exit`, blocks no `name`.
+[[nodiscard]] const ExtentFieldName* extent_field_named(ExtentKind kind, std::string_view name);
+
 /// For suggestions: every word that may begin an operand, registers apart; and every field.
 [[nodiscard]] std::span<const std::string_view> all_words();
 [[nodiscard]] std::span<const std::string_view> all_fields();
+[[nodiscard]] std::span<const std::string_view> all_extent_fields();
 
 /// "op", "mem", ...
 [[nodiscard]] std::string_view to_string(Family family);

@@ -54,7 +54,10 @@ class Grammar {
   Result<Id> named(const Token& token);
   std::optional<Id> enumeration(std::string_view word, std::size_t position);
   Result<Id> attribute_value(const AttributeName& attribute, std::size_t position);
-  Result<Id> other_instruction();  // behind "I": "[-1].mnemonic"
+  /// Behind "I", "BB" or "F": "[-1].mnemonic".
+  Result<Id> other_instruction(Scope scope);
+  /// Behind "BB" or "F": nothing, ".size", or "[-1].mnemonic".
+  Result<Id> block_or_function(ExtentKind kind, std::size_t position);
   /// Behind "op", "mem", ...: ".size", "[0]" or "[0].base".
   Result<Id> family_member(Family family, std::size_t position);
   Result<Id> cell(const Token& token);  // NAME[i]: column i of NAME.csv
@@ -92,6 +95,8 @@ class Grammar {
   std::size_t at_ = 0;
   unsigned depth_ = 0;
   std::int32_t steps_ = 0;  // within I[steps], else 0
+  Scope scope_ = Scope::all;
+  bool elsewhere_ = false;  // within I[...], BB[...] or F[...]
   std::shared_ptr<Match::Program> program_;
   std::vector<Types> types_;            // of each node: what it may be
   std::vector<std::size_t> positions_;  // of each node: where it stands

@@ -33,6 +33,11 @@ std::optional<Insn> ImageContext::neighbour(const Insn& insn, int steps) const {
   return code_.instructions[static_cast<std::size_t>(index)];
 }
 
+const Extent* ImageContext::extent(ExtentKind kind, Vaddr address) const {
+  std::call_once(extents_once_, [this] { extents_ = std::make_unique<Extents>(image_, code_); });
+  return extents_->find(kind, address);
+}
+
 NameResolver ImageContext::names(const Image& image) {
   return [&image](std::string_view name) -> std::optional<Vaddr> {
     // Of several symbols of one name, a function wins, then the lowest address.

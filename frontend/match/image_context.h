@@ -2,8 +2,12 @@
 
 #pragma once
 
+#include <memory>
+#include <mutex>
+
 #include "frontend/image/code_map.h"
 #include "frontend/image/image.h"
+#include "frontend/match/extents.h"
 #include "frontend/match/match.h"
 
 namespace punster {
@@ -18,6 +22,8 @@ class ImageContext final : public MatchContext {
   [[nodiscard]] std::string_view section(Vaddr address) const override;
   [[nodiscard]] std::string_view symbol(Vaddr address) const override;
   [[nodiscard]] std::optional<Insn> neighbour(const Insn& insn, int steps) const override;
+  /// Finds all of them when first asked.
+  [[nodiscard]] const Extent* extent(ExtentKind kind, Vaddr address) const override;
 
   /// For MatchOptions and Action::parse. Borrows the image.
   [[nodiscard]] NameResolver names() const { return names(image_); }
@@ -27,6 +33,8 @@ class ImageContext final : public MatchContext {
  private:
   const Image& image_;
   const CodeMap& code_;
+  mutable std::once_flag extents_once_;
+  mutable std::unique_ptr<const Extents> extents_;
 };
 
 }  // namespace punster

@@ -41,6 +41,15 @@ Value value_of(const std::optional<Number>& number) {
   return number ? value_of(is::number, static_cast<std::int64_t>(*number)) : Value{};
 }
 
+// From 0 to RAND_MAX. The same in every run: equal requests make equal files. (SplitMix64, Steele,
+// Lea, Flood, OOPSLA 2014.)
+std::int64_t random_at(Vaddr address) {
+  std::uint64_t z = address.value + 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return static_cast<std::int64_t>((z ^ (z >> 31)) >> 33);
+}
+
 }  // namespace
 
 std::span<const std::uint8_t> InstructionView::bytes() {
@@ -114,6 +123,8 @@ Value InstructionView::number(Attribute attribute) {
       return value_of(is::number, static_cast<std::int64_t>(insn_.address().value));
     case Attribute::size:
       return value_of(is::number, insn_.length());
+    case Attribute::random:
+      return value_of(is::number, random_at(insn_.address()));
     case Attribute::offset: {
       const auto offset = context_.offset(insn_.address());
       return offset ? value_of(is::number, static_cast<std::int64_t>(offset->value)) : Value{};
@@ -252,6 +263,35 @@ Value InstructionView::static_address(Family family, std::uint32_t index) {
   if (!found || found->type != OperandType::mem) return {};
   const auto address = details_->static_address(*found);
   return address ? value_of(is::number, static_cast<std::int64_t>(address->value)) : Value{};
+}
+
+Value InstructionView::extent(ExtentKind kind, ExtentField field) {
+  const Extent* found = context_.extent(kind, insn_.address());
+  if (!found) return {};
+  switch (field) {
+    case ExtentField::addr:
+      return value_of(is::number, static_cast<std::int64_t>(found->lo.value));
+    case ExtentField::offset: {
+      const auto offset = context_.offset(found->lo);
+      return offset ? value_of(is::number, static_cast<std::int64_t>(offset->value)) : Value{};
+    }
+    case ExtentField::entry:
+      return value_of(is::condition, insn_.address() == found->lo);
+    case ExtentField::exit:
+      return value_of(is::condition, insn_.address() == found->last);
+    case ExtentField::best:
+      return value_of(is::condition, insn_.address() == found->best);
+    case ExtentField::size:
+      return value_of(is::number, static_cast<std::int64_t>((found->hi - found->lo).value));
+    case ExtentField::len:
+      return value_of(is::number, found->instructions);
+    case ExtentField::name:
+      break;
+  }
+  Value v;
+  v.text = context_.symbol(found->lo);
+  if (!v.text.empty()) v.type = is::text;
+  return v;
 }
 
 }  // namespace punster

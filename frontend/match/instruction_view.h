@@ -24,6 +24,7 @@ class InstructionView {
   [[nodiscard]] Value operand(Family family, std::uint32_t index);
   [[nodiscard]] Value field(Family family, std::uint32_t index, Field field);
   [[nodiscard]] Value static_address(Family family, std::uint32_t index);
+  [[nodiscard]] Value extent(ExtentKind kind, ExtentField field);
 
  private:
   std::span<const std::uint8_t> bytes();

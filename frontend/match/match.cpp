@@ -50,7 +50,8 @@ class Views {
 
   [[nodiscard]] InstructionView& here() { return here_; }
   // Null when there is no such instruction.
-  [[nodiscard]] InstructionView* at(std::int32_t steps) {
+  [[nodiscard]] InstructionView* at(std::int32_t steps, Scope scope) {
+    if (scope != Scope::all && !within(steps, scope)) return nullptr;
     if (steps == 0) return &here_;
     auto& other = others_[steps];
     if (!other)
@@ -60,6 +61,15 @@ class Views {
   }
 
  private:
+  // Whether this instruction and the one `steps` away belong to the same block or function.
+  [[nodiscard]] bool within(std::int32_t steps, Scope scope) const {
+    const auto kind = scope == Scope::block ? ExtentKind::block : ExtentKind::function;
+    const Extent* extent = context_.extent(kind, here_.insn().address());
+    const std::optional<Insn> other =
+        steps == 0 ? here_.insn() : context_.neighbour(here_.insn(), steps);
+    return extent && other && extent == context_.extent(kind, other->address());
+  }
+
   const MatchContext& context_;
   const Syntax syntax_;
   InstructionView here_;
@@ -115,7 +125,7 @@ class Evaluation {
   Value value(std::uint32_t id) {
     const Node& node = program_.nodes[id];
     if (node.op == Op::constant) return program_.constants[node.a];
-    InstructionView* v = views_.at(node.steps);
+    InstructionView* v = views_.at(node.steps, node.scope);
     switch (node.op) {
       case Op::attribute:
         return v ? v->attribute(node.attribute) : Value{};
@@ -129,6 +139,8 @@ class Evaluation {
         return v ? v->field(node.family, node.a, node.field) : Value{};
       case Op::static_address:
         return v ? v->static_address(node.family, node.a) : Value{};
+      case Op::extent:
+        return v ? v->extent(static_cast<ExtentKind>(node.b), node.extent_field) : Value{};
       case Op::cell:
         return cell(program_.tables[node.b], node.a);
       case Op::negate:

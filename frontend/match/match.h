@@ -24,6 +24,16 @@
 
 namespace punster {
 
+enum class ExtentKind : std::uint8_t { block, function };
+
+/// A basic block or a function. See extents.h.
+struct Extent {
+  Vaddr lo, hi;  // from its first instruction to the end of its last one
+  Vaddr last;    // the last instruction
+  Vaddr best;    // the one that is cheapest to instrument
+  std::uint32_t instructions = 0;
+};
+
 /// What an expression may ask about the binary. Each is asked only by expressions that need it, and
 /// from any thread.
 class MatchContext {
@@ -38,6 +48,8 @@ class MatchContext {
   [[nodiscard]] virtual std::string_view symbol(Vaddr address) const = 0;
   /// The known instruction `steps` (positive or negative) away in address order: I[1], I[-1].
   [[nodiscard]] virtual std::optional<Insn> neighbour(const Insn& insn, int steps) const = 0;
+  /// The block or function that the instruction at `address` belongs to, or nullptr.
+  [[nodiscard]] virtual const Extent* extent(ExtentKind kind, Vaddr address) const = 0;
 };
 
 /// The address of a symbol ("main"), or of a section's begin or end (".text", ".text.start",

@@ -26,6 +26,10 @@ const std::vector<std::vector<BinaryOperator>> binary_operators = {
      {"mod", Node::Op::modulo}},
 };
 
+std::string_view scope_name(Scope scope) {
+  return scope == Scope::all ? "I" : scope == Scope::block ? "BB" : "F";
+}
+
 }  // namespace
 
 Result<Grammar::Id> Grammar::sum(std::size_t level) {
@@ -164,7 +168,9 @@ Result<Grammar::Id> Grammar::named(const Token& token) {
     PUNSTER_TRY(expect(")"));
     return add(Node::Op::is_defined, is::condition, position, inside);
   }
-  if (word == "I" && now().is("[")) return other_instruction();
+  if (word == "I" && now().is("[")) return other_instruction(Scope::all);
+  if (word == "BB") return block_or_function(ExtentKind::block, position);
+  if (word == "F") return block_or_function(ExtentKind::function, position);
   if (now().is("[") || now().is(".")) {
     if (const auto family = family_named(word)) return family_member(*family, position);
   }
@@ -209,14 +215,15 @@ Result<Grammar::Id> Grammar::attribute_value(const AttributeName& attribute, std
   return add(Node::Op::in_registers, is::condition, position, list({member}), id);
 }
 
-// Behind "I": "[-1].mnemonic"
-Result<Grammar::Id> Grammar::other_instruction() {
-  if (steps_ != 0) return fault("I[...] cannot be asked of I[...]");
+Result<Grammar::Id> Grammar::other_instruction(Scope scope) {
+  if (elsewhere_) return fault("I[...], BB[...] and F[...] cannot be asked of each other");
   PUNSTER_TRY(expect("["));
   const bool negative = take("-");
   if (now().kind != Token::Kind::number || now().number > 1'000)
     return fault("expected a number of instructions, at most 1000, not " + shown(now()));
   steps_ = static_cast<std::int32_t>(negative ? -now().number : now().number);
+  scope_ = scope;
+  elsewhere_ = true;
   ++at_;
   const auto attribute = [&]() -> Result<Id> {
     PUNSTER_TRY(expect("]"));
@@ -224,12 +231,32 @@ Result<Grammar::Id> Grammar::other_instruction() {
     const Token& token = now();
     if (token.kind != Token::Kind::name ||
         !(attribute_named(token.text) || family_named(token.text) || token.text == "bytes"))
-      return fault("expected an attribute behind I[...]" + did_you_mean(token.text, all_words()));
+      return fault("expected an attribute behind " + std::string(scope_name(scope)) + "[...]" +
+                   did_you_mean(token.text, all_words()));
     return named(token);
   };
   auto id = attribute();
   steps_ = 0;
+  scope_ = Scope::all;
+  elsewhere_ = false;
   return id;
+}
+
+Result<Grammar::Id> Grammar::block_or_function(ExtentKind kind, std::size_t position) {
+  const bool block = kind == ExtentKind::block;
+  if (now().is("[")) return other_instruction(block ? Scope::block : Scope::function);
+  Node node;
+  node.op = Node::Op::extent;
+  node.b = static_cast<Id>(kind);
+  if (!take(".")) return add(node, is::number, position);  // ExtentField::addr
+  const auto* field =
+      now().kind == Token::Kind::name ? extent_field_named(kind, now().text) : nullptr;
+  if (!field)
+    return fault("unknown field " + shown(now()) + " of " + (block ? "BB" : "F") +
+                 did_you_mean(now().text, all_extent_fields()));
+  ++at_;
+  node.extent_field = field->field;
+  return add(node, field->type, position);
 }
 
 // Behind "op", "mem", ...: ".size", "[0]" or "[0].base"

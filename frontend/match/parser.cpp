@@ -69,6 +69,7 @@ Error Grammar::fault_at_position(std::size_t position, const std::string& compla
 Grammar::Id Grammar::add(const Node& node, Types types, std::size_t position) {
   program_->nodes.push_back(node);
   program_->nodes.back().steps = steps_;
+  program_->nodes.back().scope = scope_;
   types_.push_back(types);
   positions_.push_back(position);
   return static_cast<Id>(program_->nodes.size() - 1);

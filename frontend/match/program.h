@@ -35,6 +35,7 @@ enum class Attribute : std::uint8_t {
   addr,
   offset,
   size,
+  random,
   target,
   rex,
   modrm,
@@ -53,6 +54,12 @@ enum class Attribute : std::uint8_t {
 enum class Family : std::uint8_t { op, src, dst, reg, mem, imm };
 
 enum class Field : std::uint8_t { type, access, size, base, index, scale, displacement, segment };
+
+/// Of a basic block or a function: BB.size, F.name.
+enum class ExtentField : std::uint8_t { addr, offset, entry, exit, best, size, len, name };
+
+/// Among which instructions I[n], BB[n] and F[n] count.
+enum class Scope : std::uint8_t { all, block, function };
 
 /// What a value may be: a bit each, so that the parser can say what a comparison can never be.
 using Types = std::uint16_t;
@@ -82,6 +89,7 @@ struct Node {
     operand,         // operand a of `family`
     field,           // `field` of operand a of `family`
     static_address,  // where memory operand a of `family` lies
+    extent,          // `extent_field` of the block or function (b: ExtentKind)
     cell,            // column a of tables[b] in the instruction's row
     negate,
     complement,  // of node a
@@ -114,7 +122,9 @@ struct Node {
   Attribute attribute{};
   Family family{};
   Field field{};
-  std::int32_t steps = 0;  // I[steps]: which instruction is asked
+  ExtentField extent_field{};
+  Scope scope = Scope::all;  // of `steps`
+  std::int32_t steps = 0;    // I[steps]: which instruction is asked
   std::uint32_t a = 0, b = 0;
 };
 

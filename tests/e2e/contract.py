@@ -21,7 +21,7 @@ ROWS = {
     "subcommand": "patch sites explain analyze show verify top",
     "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
-             "op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
+             "random BB F op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
     "method": "initialize binary options reserve trampoline instruction instructions patch patches "
               "padding counters results plan emit stats explain progress cancel dialect",
     "statistic": "schema status error tool argv input output kind layout raised_by not_raised instructions "

@@ -203,3 +203,26 @@ def registers_read_and_written(work):
     compares = {i.address for i in code() if i.mnemonic in ("cmp", "test", "cmpl")}
     if not compares or compares & sites("rax in writes"):
         raise Failure("a compare writes no register")
+
+
+@covers("match:BB", "match:F", "match:random")
+def blocks_and_functions(work):
+    known = code()
+    entries = sites("BB.entry")
+    targets = {int(m[1], 16) for i in known if is_jump(i) and (m := re.match(r"\w+ ([0-9a-f]+) <", i.text))}
+    missing = {a for a in targets & {i.address for i in known} if a not in entries}
+    if missing or not targets:
+        raise Failure(f"targets of jumps that begin no block: {[hex(a) for a in missing]}")
+    same('jcc and BB[-1].mnemonic == "cmp"', lambda i: is_conditional(i) and i.address not in entries and
+         known[known.index(i) - 1].mnemonic.startswith("cmp"))
+    begin = symbol_address(PROGRAM, "main")
+    same('F.name == "main"', lambda i: i.function == "main")
+    if sites("F.entry and F.name == \"main\"") != {begin} or sites(f"F == {begin:#x} and F.entry") != {begin}:
+        raise Failure("main does not begin where its symbol is")
+    exits = sites("BB.exit")
+    if len(exits) != len(entries) or len(sites("BB.best")) != len(entries):
+        raise Failure(f"{len(entries)} blocks begin, {len(exits)} end")
+    same("ret and not BB.exit", lambda i: False, may_be_empty=True)
+    half = sites("random < 0x40000000")
+    if half != sites("random < 0x40000000") or not 0.3 < len(half) / len(known) < 0.7:
+        raise Failure(f"random is not random: {len(half)} of {len(known)}")

@@ -44,7 +44,14 @@ class Listing final : public MatchContext {
     return std::nullopt;
   }
 
+  [[nodiscard]] const Extent* extent(ExtentKind kind, Vaddr address) const override {
+    for (const Extent& e : kind == ExtentKind::block ? blocks : functions)
+      if (e.lo <= address && address < e.hi) return &e;
+    return nullptr;
+  }
+
   std::vector<Insn> insns;
+  std::vector<Extent> blocks, functions;
   std::string_view section_name = ".text", symbol_name = "main";
   mutable unsigned bytes_asked = 0;
 
