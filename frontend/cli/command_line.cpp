@@ -20,9 +20,7 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_usage(const CLI::App* app, std::string) const override {
     return "Usage: " + std::string(help_text(app->get_name()).synopsis) + "\n";
   }
-  std::string make_footer(const CLI::App* app) const override {
-    return app->get_footer();
-  }
+  std::string make_footer(const CLI::App* app) const override { return app->get_footer(); }
 };
 
 CLI::App* add_command(CLI::App& app, const std::string& name) {
@@ -86,16 +84,17 @@ CLI::Option* add_at(CLI::App* command, std::vector<std::string>& at) {
 struct Parser {
   CLI::App app{std::string(help_text("punster").summary), "punster"};
   PatchOptions patch;
+  BisectOptions bisect;
   SitesOptions sites;
   ExplainOptions explain;
   AnalyzeOptions analyze;
   ShowOptions show;
   VerifyOptions verify;
   TopOptions top;
-  GroupOptions patch_groups, sites_groups, explain_groups;
+  GroupOptions patch_groups, bisect_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
-  CLI::App *patch_command, *sites_command, *explain_command, *analyze_command, *show_command,
-      *verify_command, *top_command;
+  CLI::App *patch_command, *bisect_command, *sites_command, *explain_command, *analyze_command,
+      *show_command, *verify_command, *top_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -109,6 +108,7 @@ struct Parser {
     add_show();
     add_verify();
     add_top();
+    add_bisect();
   }
 
   void add_patch() {
@@ -118,7 +118,8 @@ struct Parser {
     command->get_option("--output")->option_text("OUTPUT");
     patch_groups.add(command, true);
     patch_groups.action->required();
-    add_optional(command, "--stats", patch.stats, "FILE", "Write figures as JSON, whatever happens");
+    add_optional(command, "--stats", patch.stats, "FILE",
+                 "Write figures as JSON, whatever happens");
     add_optional(command, "--sites", patch.sites, "FILE", "Write one JSON line per site");
     add_optional(command, "--counters", patch.counters, "FILE",
                  "Where `count` keeps its counters (default: OUTPUT.counts)");
@@ -131,6 +132,29 @@ struct Parser {
     add_jobs(command, patch.jobs);
     add_format(command, patch.format);
     add_backend(command, patch.backend);
+  }
+
+  void add_bisect() {
+    CLI::App* command = bisect_command = add_command(app, "bisect");
+    add_file(command, "INPUT", bisect.input, "The program or library that misbehaves when patched");
+    command
+        ->add_option("CHECK", bisect.check,
+                     "Behind --: a command that exits with 0 if all is well; {} in it is the file")
+        ->required()
+        ->option_text("...");
+    bisect_groups.add(command, true);
+    bisect_groups.action->required();
+    command
+        ->add_option("--timeout", bisect.timeout,
+                     "Seconds after which a run of CHECK counts as misbehaving (default: 60)")
+        ->check(CLI::Range(0.01, 86400.0).description(""))
+        ->option_text("SECONDS");
+    command->add_flag("-v,--verbose", bisect.verbose, "Show what CHECK prints, on standard error");
+    add_syntax(command, bisect.intel_syntax);
+    add_evidence(command, bisect.evidence);
+    add_jobs(command, bisect.jobs);
+    add_format(command, bisect.format);
+    add_backend(command, bisect.backend);
   }
 
   void add_sites() {
@@ -149,7 +173,8 @@ struct Parser {
     CLI::App* command = explain_command = add_command(app, "explain");
     add_file(command, "INPUT", explain.input, "The program or library; not with --sites", false);
     add_at(command, explain_at);
-    add_optional(command, "--sites", explain.sites, "FILE", "Explain from what `patch --sites` wrote");
+    add_optional(command, "--sites", explain.sites, "FILE",
+                 "Explain from what `patch --sites` wrote");
     explain_groups.add(command, true);
     add_syntax(command, explain.intel_syntax);
     add_evidence(command, explain.evidence);
@@ -201,7 +226,8 @@ struct Parser {
   void add_top() {
     CLI::App* command = top_command = add_command(app, "top");
     add_file(command, "DATA", top.data, "A counters file, such as OUTPUT.counts");
-    add_optional(command, "--names", top.names, "FILE", "Name the sites by the symbols of this file");
+    add_optional(command, "--names", top.names, "FILE",
+                 "Name the sites by the symbols of this file");
     command->add_flag("--once", top.once, "Print once and exit (always so without a terminal)");
     command->add_option("-n,--rows", top.rows, "Only the busiest N (default: what fits, or all)")
         ->option_text("N");
@@ -211,10 +237,16 @@ struct Parser {
     add_format(command, top.format);
   }
 
-  Command finish_patch(int argc, const char* const* argv) {
-    patch.groups = patch_groups.groups(patch_command);
-    if (patch.groups.back().actions.empty())
+  static std::vector<ActionGroup> checked_groups(const GroupOptions& options,
+                                                 const CLI::App* command) {
+    auto groups = options.groups(command);
+    if (groups.back().actions.empty())
       throw CLI::ValidationError("-M", "the last -M has no -P behind it");
+    return groups;
+  }
+
+  Command finish_patch(int argc, const char* const* argv) {
+    patch.groups = checked_groups(patch_groups, patch_command);
     patch.argv.assign(argv, argv + argc);
     return patch;
   }
@@ -225,10 +257,8 @@ struct Parser {
     explain.groups = explain_groups.groups(explain_command);
     if (explain.sites && (!explain.input.empty() || !explain.groups.empty()))
       throw CLI::ValidationError("--sites", "excludes INPUT, -M and -P: it says what was patched");
-    if (!explain.sites && explain.input.empty())
-      throw CLI::RequiredError("INPUT or --sites");
-    if (!explain.sites && explain.groups.empty())
-      throw CLI::RequiredError("-M");
+    if (!explain.sites && explain.input.empty()) throw CLI::RequiredError("INPUT or --sites");
+    if (!explain.sites && explain.groups.empty()) throw CLI::RequiredError("-M");
     // Without -P, what is explained are plain trampolines.
     if (!explain.groups.empty() && explain.groups.back().actions.empty())
       explain.groups.back().actions.emplace_back("empty");
@@ -245,6 +275,10 @@ struct Parser {
   Command parse(int argc, const char* const* argv) {
     app.parse(argc, argv);
     if (*patch_command) return finish_patch(argc, argv);
+    if (*bisect_command) {
+      bisect.groups = checked_groups(bisect_groups, bisect_command);
+      return bisect;
+    }
     if (*sites_command) {
       sites.matches = sites_groups.matches;
       return sites;

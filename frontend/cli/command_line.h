@@ -11,14 +11,15 @@
 
 namespace punster {
 
-/// The command line asked for no work (--help, --version) or was wrong: what is left to do is printed
-/// already, and this is the status to exit with.
+/// The command line asked for no work (--help, --version) or was wrong: what is left to do is
+/// printed already, and this is the status to exit with.
 struct NothingToRun {
   int status = 0;
 };
 
-using Command = std::variant<NothingToRun, PatchOptions, SitesOptions, ExplainOptions,
-                             AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions>;
+using Command =
+    std::variant<NothingToRun, PatchOptions, BisectOptions, SitesOptions, ExplainOptions,
+                 AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 
@@ -28,9 +29,9 @@ struct GroupWord {
   std::string text;
 };
 
-/// An action closes the list of matches before it; the next match after an action opens a new group.
-/// `words` that begin with an action get a group that matches everything. Matches without an action
-/// behind them are returned as a last group without actions.
+/// An action closes the list of matches before it; the next match after an action opens a new
+/// group. `words` that begin with an action get a group that matches everything. Matches without an
+/// action behind them are returned as a last group without actions.
 [[nodiscard]] std::vector<ActionGroup> group_words(const std::vector<GroupWord>& words);
 
 }  // namespace punster

@@ -40,6 +40,17 @@ Make a check always pass (the instruction at 0x1189 is a conditional jump of two
 Every instruction, as much as can be had without traps, with a record of each:
   punster patch -M true -P empty --no-traps --stats stats.json --sites sites.jsonl prog -o prog.all
 )"},
+    {"bisect", "punster bisect [-M EXPR]... -P ACTION... INPUT [OPTIONS] -- CHECK...",
+     "Finds the site whose patching makes a program misbehave.",
+     R"(Patches INPUT at ever fewer of the sites and runs CHECK on each result; {} in CHECK is the patched file.
+Exit status 0 of CHECK means that all is well. Prints the culprit: one site, or several that only
+together do harm. n sites take at most log2(n) + 2 runs for one culprit.
+
+Which of the jumps of prog must not be patched, so that it prints what it should?
+  punster bisect -M jmp -P empty prog -- sh -c '{} --selftest | cmp - expected'
+A library, in a program that loads it:
+  punster bisect -M true -P empty libx.so.1 -- env LD_PRELOAD={} prog
+)"},
     {"sites", "punster sites -M EXPR... INPUT [OPTIONS]",
      "Prints the instructions that an expression matches, and changes nothing.",
      R"(Which conditional jumps does main have?

@@ -1,5 +1,5 @@
-// What a user asked for, one plain struct per subcommand, and the exit statuses that scripts rely on.
-// command_line.cpp fills the structs; nothing here knows how options are spelled.
+// What a user asked for, one plain struct per subcommand, and the exit statuses that scripts rely
+// on. command_line.cpp fills the structs; nothing here knows how options are spelled.
 
 #pragma once
 
@@ -14,15 +14,16 @@ namespace punster {
 
 namespace exit_status {
 inline constexpr int done = 0;
-inline constexpr int failed = 1;       // the job failed, or nothing matched
-inline constexpr int usage = 2;        // faults in match and action expressions included
-inline constexpr int strict = 3;       // done, but --strict was given and a site failed
+inline constexpr int failed = 1;  // the job failed, or nothing matched
+inline constexpr int usage = 2;   // faults in match and action expressions included
+inline constexpr int strict = 3;  // done, but --strict was given and a site failed
 inline constexpr int interrupted = 130;
 }  // namespace exit_status
 
 enum class Format : std::uint8_t { text, json, csv };
 
-/// `-M a -M b -P x -P y`: x, then y, at every instruction that a and b both match. Without -M: at all.
+/// `-M a -M b -P x -P y`: x, then y, at every instruction that a and b both match. Without -M: at
+/// all.
 struct ActionGroup {
   std::vector<std::string> matches, actions;
 };
@@ -55,6 +56,19 @@ struct PatchOptions {
   unsigned jobs = 1;
   Format format = Format::text;
   std::vector<std::string> argv;
+};
+
+struct BisectOptions {
+  std::vector<ActionGroup> groups;  // in command-line order
+  std::string input;
+  std::vector<std::string> check;  // a command; {} in it is the patched file
+  double timeout = 60;             // seconds, of one run of it
+  bool verbose = false;            // its output is shown
+  EvidenceOptions evidence;
+  BackendOptions backend;
+  bool intel_syntax = false;
+  unsigned jobs = 1;
+  Format format = Format::text;
 };
 
 struct SitesOptions {
@@ -113,6 +127,7 @@ struct TopOptions {
 
 // One file per subcommand; each returns the exit status.
 int run_patch(const PatchOptions& options);
+int run_bisect(const BisectOptions& options);
 int run_sites(const SitesOptions& options);
 int run_explain(const ExplainOptions& options);
 int run_analyze(const AnalyzeOptions& options);

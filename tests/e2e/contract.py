@@ -18,7 +18,7 @@ from rewriting import Failure
 HERE = Path(__file__).resolve().parent
 
 ROWS = {
-    "subcommand": "patch sites explain analyze show verify top",
+    "subcommand": "patch sites explain analyze show verify top bisect",
     "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
              "random BB F op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
@@ -31,7 +31,7 @@ ROWS = {
     "exit": "0 1 2 3 130",
     "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
-              "--no-landing-pads --no-stubs --code --data --addresses --debug-file --doubt --instructions --draw",
+              "--no-landing-pads --no-stubs --code --data --addresses --debug-file --doubt --instructions --draw --timeout --verbose",
     "format": "text json csv",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG",
 }
