@@ -29,7 +29,7 @@ ROWS = {
                  "failed by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
+    "option": "--build-id --stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --doubt --instructions --draw --timeout --verbose",
     "format": "text json csv",
