@@ -32,13 +32,15 @@ struct Shape {
   std::optional<std::size_t> entries;
 };
 
-// The instructions before a position, nearest first.
+// The instructions before a position, nearest first. Code without unwind entries is written by
+// hand: there it ends where control cannot come from above, for the function may begin there.
 class WalkBack {
  public:
-  WalkBack(const Region& region, std::size_t at) : region_(region), at_(at) {}
+  WalkBack(const Region& region, std::size_t at)
+      : region_(region), at_(at), within_flow_(!region.is_covered(at)) {}
   std::optional<OperandInfo> next() {
     const auto previous = region_.before(at_);
-    if (!previous || ++steps_ > furthest)
+    if (!previous || ++steps_ > furthest || (within_flow_ && region_.decode(*previous).ends_flow()))
       return std::nullopt;
     at_ = *previous;
     const auto info = decode_operands(region_.bytes_from(at_), region_.address(at_));
@@ -48,6 +50,7 @@ class WalkBack {
  private:
   const Region& region_;
   std::size_t at_;
+  bool within_flow_;
   unsigned steps_ = 0;
 };
 

@@ -22,17 +22,25 @@ class Trials {
 
   /// Decodes everything that direct flow reaches from `hint` and claims all of it when it makes
   /// sense as code throughout, nothing otherwise. What it calls, and what follows its calls, become
-  /// hints.
-  Verdict attempt(const Hint& hint);
+  /// hints. A balance that was ever below `lowest` fails: a bad beginning may be data that good
+  /// code follows.
+  Verdict attempt(const Hint& hint, double lowest = -1e9);
+  /// Instructions decoded by all attempts, for callers who attempt much.
+  [[nodiscard]] std::uint64_t steps_taken() const { return steps_taken_; }
 
  private:
   struct Step {
     Spot spot;
     FlowInfo info;
   };
+  /// Whether the hint passes; leaves no marks.
+  bool passes(const Hint& hint);
   bool explore(Vaddr start);
+  double read_on(const Spot& spot);
   bool follow(Spot spot);
   [[nodiscard]] bool is_sane(const Spot& spot, const FlowInfo& info) const;
+  [[nodiscard]] bool refers_to_itself();
+  [[nodiscard]] bool repeats(const Spot& spot, const FlowInfo& info) const;
   void weigh(const Spot& spot, const FlowInfo& info);
   [[nodiscard]] bool in_image(Vaddr address) const;
 
@@ -44,8 +52,11 @@ class Trials {
   // Of the trial in progress:
   std::vector<Step> steps_;
   std::vector<Vaddr> open_;
-  double bits_ = 0;
-  bool ended_ = false;  // some path reached a terminator or known code
+  std::uint64_t steps_taken_ = 0;
+  double bits_ = 0, lowest_ = 0, lowest_allowed_ = 0;
+  bool through_calls_ = false;
+  bool sensible_ = false;  // nothing in it contradicts code
+  bool ended_ = false;     // some path reached a terminator or known code
 };
 
 }  // namespace punster

@@ -12,10 +12,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from listings import CODE, DATA, FILL, PREFIXES, read_listing
+from listings import CODE, DATA, FILL, PREFIXES, Line, read_listing
 
 CONTRIBUTION = re.compile(r"^ (\.\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 ENDS_FLOW = re.compile(r"^(?:(?:bnd|notrack|rep[a-z]*)\s+)*(?:jmp|ret|ud2|hlt|iret|int3)")
+SPELLED = (b"\xf3\x0f\x1e\xfa", b"\xf3\xc3")  # endbr64 and rep ret, as perlasm writes them
 UNKNOWN, MIDDLE, START, DATA_BYTE, EITHER = range(5)
 
 
@@ -47,11 +48,16 @@ class Listings:
         return sorted(self.by_name.get(member, []), key=lambda p: p.parent.resolve() != near)
 
     def sections(self, path):
+        """(lines of each section, labels that jumps and tables name) of one listing."""
         if path not in self.read:
-            sections = {}
+            sections, targets = {}, set()
             for line in read_listing(path):
                 sections.setdefault(line.section, []).append(line)
-            self.read[path] = sections
+                if line.kind == DATA:
+                    targets.update(re.findall(r"[A-Za-z_.$][\w.$]*", " ".join(line.text.split()[1:])))
+                elif line.text.startswith("j"):
+                    targets.add(line.text.split()[-1])
+            self.read[path] = sections, targets
         return self.read[path]
 
 
@@ -96,25 +102,43 @@ def cut(pieces):
     return lengths
 
 
-def joined(lines):
-    """Runs of lines as (kind, offset, content): a prefix joins what follows; data behind an instruction
-    that goes on is CODE if it decodes ("either" until then): `.byte` spells what assemblers once did not know."""
+def runs_into_code(lines):
+    """For each line, whether it is data that ends, without a label between, where an instruction begins."""
+    result, after = [], None
+    for line in reversed(lines):
+        adjacent = after is not None and line.offset + len(line.content) == after.offset and not after.labels
+        result.append(line.kind == DATA and adjacent and (after.kind == CODE or result[-1]))
+        after = line
+    return result[::-1]
+
+
+def joined(lines, targets):
+    """Runs of lines as [kind, offset, content]. A prefix joins the instruction behind it. Data right behind an
+    instruction that goes on, at a label of `targets`, or running into an instruction, is executed: `.byte` and
+    `.long` spell what assemblers once did not know. It is EITHER, which becomes code if it decodes."""
     runs, flows, prefix = [], False, None
-    for line in lines:
+    for line, after, running in zip(lines, [*lines[1:], None], runs_into_code(lines)):
         content, offset, kind = line.content, line.offset, line.kind
-        if prefix and prefix[0] + len(prefix[1]) == offset and kind != FILL:
-            content, offset, kind = prefix[1] + content, prefix[0], CODE
-        prefix = None
-        if kind != FILL and set(content) <= PREFIXES and len(content) < 5 and (kind == CODE or flows):
-            prefix = (offset, content)
+        if prefix:
+            if prefix.offset + len(prefix.content) == offset and kind == CODE:
+                content, offset = prefix.content + content, prefix.offset
+            else:
+                runs.append([prefix.kind, prefix.offset, bytearray(prefix.content)])
+            prefix = None
+        before_code = kind == CODE or (after is not None and after.kind == CODE)
+        if kind != FILL and set(content) <= PREFIXES and len(content) < 5 and before_code:
+            prefix = Line(line.section, offset, content, kind, line.text)
             continue
         adjacent = runs and runs[-1][1] + len(runs[-1][2]) == offset
-        if kind == DATA and flows and adjacent and line.text.startswith(".byte"):
-            if runs[-1][0] == EITHER:
+        flows = (flows and adjacent) or running or not targets.isdisjoint(line.labels)
+        if kind == DATA and flows:
+            if adjacent and runs[-1][0] == EITHER:
                 runs[-1][2] += content
             else:
                 runs.append([EITHER, offset, bytearray(content)])
             continue
+        if content in SPELLED:
+            kind = CODE
         runs.append([kind, offset, bytearray(content)])
         if kind != FILL:
             flows = kind == CODE and not ENDS_FLOW.match(line.text.split(";")[-1].strip())
@@ -165,14 +189,15 @@ def truth_of(linked, map_path, root):
             if not 0 <= base < len(truth.content):
                 continue
             content = truth.content[base:base + size]
-            lines = best = None
+            lines = named = best = None
             for path in listings.of(name):
-                candidate = listings.sections(path).get(section, [])
+                sections, targets = listings.sections(path)
+                candidate = sections.get(section, [])
                 share = agreement(candidate, content)
                 if share > 0.6 and (best is None or share > best):
-                    lines, best = candidate, share
+                    lines, named, best = candidate, targets, share
             if lines:
-                runs = joined(lines)
+                runs = joined(lines, named)
                 placed.append((truth, base, runs))
                 pieces.update(bytes(r[2]) for r in runs if r[0] in (CODE, EITHER))
     lengths = cut(pieces)

@@ -16,6 +16,7 @@ GAS_DATA = set(".byte .short .word .value .hword .2byte .4byte .8byte .long .int
 GAS_FILL = set(".align .balign .balignw .balignl .p2align .p2alignw .p2alignl .nops .org".split())
 GAS_SECTION = {".text": ".text", ".data": ".data", ".bss": ".bss"}
 NASM_DATA = set("db dw dd dq dt do dy dz resb resw resd resq incbin".split())
+LONG_NOP = re.compile(rb"\x66*\x2e?\x0f\x1f\x84\x00{5}")  # alignment by hand
 PREFIXES = {0xF0, 0xF2, 0xF3, 0x66, 0x67, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65} | set(range(0x40, 0x50))
 
 GAS_LINE = re.compile(r"^\s*\d+ ([0-9a-f]{4,}|\s{4,}) ((?:[0-9A-F?]{2,8} )*)\s*\t(.*)$")
@@ -32,6 +33,7 @@ class Line:
     content: bytes
     kind: str
     text: str
+    labels: tuple = ()  # that stand before it; of gas only
 
 
 def statement_of(text, comments):
@@ -75,7 +77,7 @@ def gas_kind(word):
 
 def read_gas(path):
     """The lines of a gas listing that emitted bytes, in the order of the file."""
-    sections, lines, current = Sections(), [], None
+    sections, lines, current, labels = Sections(), [], None, []
     with open(path, errors="replace") as listing:
         for raw in listing:
             raw = raw.rstrip("\n")
@@ -88,7 +90,9 @@ def read_gas(path):
             match = GAS_LINE.match(raw)
             if not match:
                 continue
-            statements = statement_of(match[3].lstrip("> \t"), r"(?:^\s*#.*|\s#.*|//.*)$")
+            source = match[3].lstrip("> \t")
+            labels += re.findall(r"^([\w.$]+):", source)
+            statements = statement_of(source, r"(?:^\s*#.*|\s#.*|//.*)$")
             for part in statements.split(";"):  # a section may change behind a semicolon
                 word, _, rest = statement_of(part, r"$^").partition(" ")
                 word, _, tab = word.partition("\t")
@@ -96,16 +100,19 @@ def read_gas(path):
                     sections.follow(word.lower(), tab or rest)
             if match[1].strip():
                 word = re.split(r"[\s;]", statements, maxsplit=1)[0].lower()
-                current = [sections.now, int(match[1], 16), gas_kind(word), statements, match[2]]
+                current = [sections.now, int(match[1], 16), gas_kind(word), statements, tuple(labels), match[2]]
+                labels = []
     if current is not None and (line := finish(current)) is not None:
         lines.append(line)
     return lines
 
 
 def finish(parts):
-    section, offset, kind, text, *digits = parts
+    section, offset, kind, text, labels, *digits = parts
     content = bytes.fromhex("".join(digits).replace(" ", "").replace("?", "0"))
-    return Line(section, offset, content, kind, text) if content and kind else None
+    if kind == DATA and (set(content) == {0x90} or LONG_NOP.fullmatch(content)):
+        kind = FILL
+    return Line(section, offset, content, kind, text, labels) if content and kind else None
 
 
 def nasm_bytes(digits):
@@ -133,7 +140,8 @@ def read_nasm(path):
                 open_line.content += nasm_bytes(digits)
             else:
                 text = statement_of(match[3], r";.*$")
-                open_line = Line(section, offset, nasm_bytes(digits), nasm_kind(text), text)
+                content = nasm_bytes(digits)
+                open_line = Line(section, offset, content, nasm_kind(text, content), text)
             if not digits.endswith("-"):
                 if open_line.content:
                     lines.append(open_line)
@@ -141,11 +149,12 @@ def read_nasm(path):
     return lines
 
 
-def nasm_kind(text):
+def nasm_kind(text, content):
+    """`align` and smartalign expand to `times`, and to `db` of what they name __?ALIGN_..."""
     words = text.lower().split() or [""]
-    if words[0] in NASM_DATA or (len(words) > 1 and words[1] in NASM_DATA):
-        return DATA
-    return FILL if words[0] in ("times", "align", "alignb") else CODE
+    if "__?ALIGN_" in text or (words[0] == "times" and set(content) == {0x90}):
+        return FILL
+    return DATA if words[0] in NASM_DATA or (len(words) > 1 and words[1] in NASM_DATA) else CODE
 
 
 def read_listing(path):

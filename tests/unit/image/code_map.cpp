@@ -7,8 +7,9 @@ using namespace punster;
 using namespace punster::test;
 
 namespace {
-void append(ByteVector& code, std::initializer_list<std::uint8_t> bytes) {
-  code.insert(code.end(), bytes);
+template <typename Bytes>
+void append(ByteVector& code, const Bytes& bytes) {
+  code.insert(code.end(), bytes.begin(), bytes.end());
 }
 ByteVector& operator<<(ByteVector& code, std::initializer_list<std::uint8_t> bytes) {
   append(code, bytes);
@@ -210,8 +211,26 @@ TEST_CASE("an object symbol in .text is data", "[code_map]") {
   CHECK(class_at(map, 1) == ByteClass::data);
 }
 
+namespace {
+
+/// Random words, small integers, text, or one byte repeated.
+ByteVector random_constant(std::mt19937_64& random, std::size_t size) {
+  const auto flavour = random() % 4;
+  const auto repeated = static_cast<std::uint8_t>(random());
+  ByteVector constant;
+  for (std::size_t i = 0; i < size; ++i) {
+    const auto any = static_cast<std::uint8_t>(random());
+    constant.push_back(flavour == 0   ? any
+                       : flavour == 1 ? (i % 4 == 0 ? any : std::uint8_t{0})
+                       : flavour == 2 ? static_cast<std::uint8_t>(0x20 + any % 95)
+                                      : repeated);
+  }
+  return constant;
+}
+
+}  // namespace
+
 TEST_CASE("constants that nothing refers to are never code", "[code_map]") {
-  // After a proper function: random words, small integers, text, repeated bytes.
   const unsigned seed = 20200615;
   WARN("seed " << seed);
   std::mt19937_64 random(seed);
@@ -219,21 +238,47 @@ TEST_CASE("constants that nothing refers to are never code", "[code_map]") {
     ElfSample sample;
     sample.code = {0x55, 0x48, 0x89, 0xe5, 0x31, 0xc0, 0x5d, 0xc3,
                    0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90};
-    const std::size_t size = 16 << random() % 6;
-    const auto flavour = random() % 4;
-    const auto repeated = static_cast<std::uint8_t>(random());
-    for (std::size_t i = 0; i < size; ++i) {
-      const auto any = static_cast<std::uint8_t>(random());
-      sample.code.push_back(flavour == 0   ? any
-                            : flavour == 1 ? (i % 4 == 0 ? any : std::uint8_t{0})
-                            : flavour == 2 ? static_cast<std::uint8_t>(0x20 + any % 95)
-                                           : repeated);
-    }
+    append(sample.code, random_constant(random, std::size_t{16} << random() % 6));
     sample.code.push_back(0xc3);
     const CodeMap map = map_of(sample);
-    INFO("round " << round << " flavour " << flavour);
+    INFO("round " << round);
     CHECK(map.instructions.back().address() < Vaddr{ElfSample::text + 16});
   }
+}
+
+TEST_CASE("constants that end where code begins are never code", "[code_map]") {
+  const unsigned seed = 20211121;
+  WARN("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (unsigned round = 0; round < 400; ++round) {
+    ElfSample sample;
+    const ByteVector constant = random_constant(random, 4 + random() % 60);
+    sample.code = {0xeb, static_cast<std::uint8_t>(constant.size())};  // a jump over it
+    append(sample.code, constant);
+    sample.code.push_back(0xc3);
+    const CodeMap map = map_of(sample);
+    INFO("round " << round);
+    CHECK(starts(map) == std::vector<std::uint64_t>{0, 2 + constant.size()});
+  }
+}
+
+TEST_CASE("what calls end too early to judge is judged together with what it calls", "[code_map]") {
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0xc3,                                      //  0: ret, all that is certain
+      0x0f, 0x1f, 0x40, 0x00, 0x0f, 0x1f, 0x00,  //  1: nops
+      0x53,                                      //  8: push %rbx
+      0xe8, 0x07, 0x00, 0x00, 0x00,              //  9: call 21
+      0x48, 0x89, 0xc3,                          // 14: mov %rax,%rbx
+      0x5b, 0xc3, 0x66, 0x90,                    // 17: pop %rbx; ret; nop
+      0x48, 0x8b, 0x47, 0x08,                    // 21: mov 0x8(%rdi),%rax
+      0x48, 0x85, 0xc0,                          // 25: test %rax,%rax
+      0x74, 0x04,                                // 28: je 34
+      0x48, 0x83, 0xc0, 0x01,                    // 30: add $1,%rax
+      0xc3,                                      // 34: ret
+  };
+  const CodeMap map = map_of(sample);
+  CHECK(starts(map) == std::vector<std::uint64_t>{0, 8, 9, 14, 17, 18, 21, 25, 28, 30, 34});
 }
 
 TEST_CASE("nearest instructions surround an address", "[code_map]") {
