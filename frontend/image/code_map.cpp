@@ -264,7 +264,7 @@ class Analysis {
     }
   }
 
-  // From its begin, else from the first place behind it where a function may begin.
+  // From its begin, else from the first place behind it that something was aligned for.
   static bool try_stretch(Trials& trials, const Region& region, std::size_t at, std::size_t hi) {
     constexpr std::uint64_t alignment = 16;
     constexpr double lowest_inside = -8;
@@ -272,9 +272,11 @@ class Analysis {
     at += padding_at(region, at, hi);
     if (at == hi) return false;
     if (trials.attempt({region.address(at), Evidence::gap}) == Verdict::accepted) return true;
+    const std::size_t lo = at;
     for (at += alignment - region.address(at).value % alignment;
          at < hi && trials.steps_taken() < budget; at += alignment)
-      if (trials.attempt({region.address(at), Evidence::gap}, lowest_inside) == Verdict::accepted)
+      if (ends_long_nop(region, lo, at) &&
+          trials.attempt({region.address(at), Evidence::gap}, lowest_inside) == Verdict::accepted)
         return true;
     return false;
   }

@@ -281,6 +281,24 @@ TEST_CASE("what calls end too early to judge is judged together with what it cal
   CHECK(starts(map) == std::vector<std::uint64_t>{0, 8, 9, 14, 17, 18, 21, 25, 28, 30, 34});
 }
 
+TEST_CASE("an aligned address inside a stretch is no instruction start by itself", "[code_map]") {
+  // At 16, behind a prefix, the code reads as well as it does from 15 on.
+  ElfSample sample;
+  sample.code << std::initializer_list<std::uint8_t>{
+      0xc3, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06,  // ret, and what does not decode
+      0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x66, 0x45, 0x8b, 0x96,
+      0xa8, 0x00, 0x00, 0x00,  // 15: mov 0xa8(%r14),%r10w
+      0x48, 0x89, 0xe5, 0x48, 0x85, 0xc0, 0x48, 0x89, 0xc3, 0x48, 0x8b,
+      0x47, 0x08, 0x48, 0x85, 0xc0, 0x55, 0x5d, 0x48, 0x89, 0xdf, 0xc3,
+  };
+  CHECK(starts(map_of(sample)) == std::vector<std::uint64_t>{0});
+  SECTION("but where a no-operation was put for it") {
+    for (const std::size_t i : {12u, 13u, 14u, 15u})
+      sample.code[i] = ByteVector{0x0f, 0x1f, 0x40, 0x00}[i - 12];
+    CHECK(starts(map_of(sample)).size() > 5);
+  }
+}
+
 TEST_CASE("nearest instructions surround an address", "[code_map]") {
   ElfSample sample;
   sample.code = {0x31, 0xc0, 0xc3};
