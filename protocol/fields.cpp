@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "protocol/hex.h"
+#include "protocol/limits.h"
 
 namespace punster {
 
@@ -106,6 +107,37 @@ Json to_hex_array(const std::vector<Vaddr>& addresses) {
   array.get_ref<Json::array_t&>().reserve(addresses.size());
   for (const auto address : addresses) array.push_back(to_hex(address));
   return array;
+}
+
+void Fields::check_path(const char* name, const std::string& path) {
+  check(!path.empty(), name, "a path must not be empty");
+  check(path.size() < max_path, name, "a path must be shorter than 4096 bytes");
+  check(path.find('\0') == std::string::npos, name, "a path must not contain a zero byte");
+}
+
+void Fields::file(std::string& path, std::optional<std::uint64_t>& descriptor) {
+  optional("descriptor", descriptor);
+  if (!descriptor) {
+    required("filename", path);
+    return check_path("filename", path);
+  }
+  optional("filename", path);
+  check(path.empty(), "filename", "a file has a name or a descriptor, not both");
+}
+
+void Fields::texts(const char* name, std::vector<std::string>& out) {
+  const Json* member = find(name);
+  if (member && member->is_string())
+    out = {member->get<std::string>()};
+  else
+    optional(name, out);
+}
+
+void put_file(Json& json, const FileName& file) {
+  if (file.descriptor)
+    json["descriptor"] = *file.descriptor;
+  else
+    json["filename"] = file.path;
 }
 
 }  // namespace punster

@@ -57,6 +57,12 @@ class Fields {
   void check(bool holds, const char* name, const char* message) {
     if (!holds) fail(place(name), message);
   }
+  /// A path that a system call will take.
+  void check_path(const char* name, const std::string& path);
+  /// The members "filename" and "descriptor", of which exactly one must be there.
+  void file(std::string& path, std::optional<std::uint64_t>& descriptor);
+  /// A text, or an array of texts; absent: none.
+  void texts(const char* name, std::vector<std::string>& out);
   [[nodiscard]] bool good() const { return !error_; }
   /// The first fault, if any.
   [[nodiscard]] Result<void> verdict() const {
@@ -114,6 +120,9 @@ class Fields {
   const std::string& where_;
   std::optional<Error> error_;
 };
+
+/// The inverse of Fields::file().
+void put_file(Json& json, const FileName& file);
 
 [[nodiscard]] Json to_hex_array(const std::vector<Vaddr>& addresses);
 

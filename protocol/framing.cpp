@@ -65,8 +65,8 @@ class FaultFinder : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-LineReader::LineReader(int fd, std::size_t max_line, int stop_fd)
-    : fd_(fd), max_line_(max_line), stop_fd_(stop_fd) {}
+LineReader::LineReader(int fd, std::size_t max_line, int stop_fd, ByteSource* source)
+    : fd_(fd), max_line_(max_line), stop_fd_(stop_fd), source_(source) {}
 
 // Reads more behind end_. False at the end of the stream.
 Result<bool> LineReader::fill() {
@@ -92,7 +92,9 @@ Result<bool> LineReader::fill() {
         return false;
       }
     }
-    const auto got = ::read(fd_, buffer_.data() + end_, buffer_.size() - end_);
+    char* const to = buffer_.data() + end_;
+    const std::size_t room = buffer_.size() - end_;
+    const auto got = source_ ? source_->read(to, room) : ::read(fd_, to, room);
     if (got > 0) {
       end_ += static_cast<std::size_t>(got);
       return true;

@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -25,12 +27,21 @@ inline constexpr std::size_t max_line_bytes = std::size_t{64} << 20;
 /// parts of the JSON library (copy, dump, compare) survive on a 64 KiB stack.
 inline constexpr unsigned max_nesting = 128;
 
+/// What a LineReader reads with, where read() is not enough.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  /// Like read(2), errno included.
+  virtual ssize_t read(char* to, std::size_t size) = 0;
+};
+
 /// Reads lines from a descriptor, which it does not own. Not thread-safe.
 class LineReader {
  public:
   /// As soon as `stop_fd` (an eventfd, say) is readable, the stream is taken to have ended; -1:
-  /// never.
-  explicit LineReader(int fd, std::size_t max_line = max_line_bytes, int stop_fd = -1);
+  /// never. `source`, if not null, reads from `fd`; it outlives this object.
+  explicit LineReader(int fd, std::size_t max_line = max_line_bytes, int stop_fd = -1,
+                      ByteSource* source = nullptr);
 
   /// The next line that is not blank, without its line end, or nothing at the end of the stream. A
   /// last line without a line end counts. The view is valid until the next call. Errors: "too_long"
@@ -42,6 +53,7 @@ class LineReader {
   int fd_;
   std::size_t max_line_;
   int stop_fd_;
+  ByteSource* source_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0, end_ = 0;  // unread bytes of buffer_
   bool at_end_ = false;

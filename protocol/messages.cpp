@@ -11,12 +11,6 @@
 namespace punster {
 namespace {
 
-void check_path(Fields& fields, const char* name, const std::string& path) {
-  fields.check(!path.empty(), name, "a path must not be empty");
-  fields.check(path.size() < max_path, name, "a path must be shorter than 4096 bytes");
-  fields.check(path.find('\0') == std::string::npos, name, "a path must not contain a zero byte");
-}
-
 template <typename T>
 void put(Json& json, const char* name, const std::optional<T>& value) {
   if (value) json[name] = *value;
@@ -69,7 +63,8 @@ Result<InitializeReply> from_json(const Json& json, const InitializeReply*,
 }
 
 Json to_json(const BinaryRequest& m) {
-  Json json = {{"filename", m.filename}};
+  Json json = Json::object();
+  put_file(json, {m.filename, m.descriptor});
   if (!m.mode.empty()) json["mode"] = m.mode;
   return json;
 }
@@ -77,9 +72,8 @@ Json to_json(const BinaryRequest& m) {
 Result<BinaryRequest> from_json(const Json& json, const BinaryRequest*, const std::string& where) {
   BinaryRequest m;
   Fields fields(json, where);
-  fields.required("filename", m.filename);
+  fields.file(m.filename, m.descriptor);
   fields.optional("mode", m.mode);
-  check_path(fields, "filename", m.filename);
   // E9Patch's guide writes elf.exe and elf.so.
   if (m.mode == "elf.exe") m.mode = "exe";
   if (m.mode == "elf.so" || m.mode == "elf.dso") m.mode = "dso";
@@ -193,7 +187,7 @@ Result<CountersRequest> from_json(const Json& json, const CountersRequest*,
   Fields fields(json, where);
   fields.required("path", m.path);
   fields.required("capacity", m.capacity);
-  check_path(fields, "path", m.path);
+  fields.check_path("path", m.path);
   fields.check(m.path.starts_with('/'), "path",
                "the path must be absolute: the program opens it from anywhere");
   fields.check(m.capacity > 0 && m.capacity <= max_counters, "capacity",
@@ -213,15 +207,16 @@ Result<CountersReply> from_json(const Json& json, const CountersReply*, const st
 }
 
 Json to_json(const EmitRequest& m) {
-  return {{"filename", m.filename}, {"format", m.format}};
+  Json json = {{"format", m.format}};
+  put_file(json, {m.filename, m.descriptor});
+  return json;
 }
 
 Result<EmitRequest> from_json(const Json& json, const EmitRequest*, const std::string& where) {
   EmitRequest m;
   Fields fields(json, where);
-  fields.required("filename", m.filename);
+  fields.file(m.filename, m.descriptor);
   fields.optional("format", m.format);
-  check_path(fields, "filename", m.filename);
   fields.check(m.format == "binary", "format", "only the format \"binary\" is written");
   return fields.done(m);
 }

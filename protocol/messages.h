@@ -32,9 +32,17 @@ struct InitializeReply {
   std::map<std::string, std::uint64_t> limits;
 };
 
+/// A file as requests name it: by path, or by the number of a descriptor that came along the
+/// socket.
+struct FileName {
+  std::string path;
+  std::optional<std::uint64_t> descriptor;
+};
+
 struct BinaryRequest {
   std::string filename;
   std::string mode;  // "", "exe" or "dso": E9Patch's hint; checked against the file
+  std::optional<std::uint64_t> descriptor;  // instead of a name
 };
 struct BinaryReply {
   std::string kind;  // "pie", "exec", "dso", "static", "static-pie"
@@ -61,8 +69,8 @@ struct OptionsRequest {
 struct TrampolineRequest {
   std::string name;
   Json code;  // an array in the template language; backend/trampoline compiles it
-  /// The payload does not care where rsp points, and leaves only through $instr: at a call it may run
-  /// with the return address pushed already.
+  /// The payload does not care where rsp points, and leaves only through $instr: at a call it may
+  /// run with the return address pushed already.
   bool retarget_calls = false;
 };
 
@@ -75,8 +83,8 @@ struct PaddingRequest {
   std::vector<AddressRange> ranges;
 };
 
-/// Sites: the k-th stands at address + sum(deltas[0..k]); deltas[0] is usually 0. Every column holds
-/// one value (template-language JSON) per site: the macro of that name, for that site.
+/// Sites: the k-th stands at address + sum(deltas[0..k]); deltas[0] is usually 0. Every column
+/// holds one value (template-language JSON) per site: the macro of that name, for that site.
 struct PatchesRequest {
   Vaddr address;
   std::vector<std::int64_t> deltas;
@@ -109,6 +117,7 @@ struct CountersReply {
 struct EmitRequest {
   std::string filename;
   std::string format = "binary";
+  std::optional<std::uint64_t> descriptor;  // instead of a name
 };
 
 /// What debuggers and profilers were given. Only emit knows it; `plan` answers zeros.
@@ -179,7 +188,7 @@ struct Progress {
 
 // to_json / from_json for each of the above; `where` is the JSON pointer of `json` itself, so that
 // nested faults name their full place.
-#define PUNSTER_MESSAGE(T)             \
+#define PUNSTER_MESSAGE(T)              \
   [[nodiscard]] Json to_json(const T&); \
   [[nodiscard]] Result<T> from_json(const Json& json, const T* tag, const std::string& where)
 PUNSTER_MESSAGE(InitializeRequest);

@@ -28,10 +28,25 @@ std::filesystem::path behind_links(std::filesystem::path path) {
 
 constexpr unsigned attempts = 100;
 
+// An open file that has no name, reached by /proc/PID/fd/N (a client's memory file, say): there is
+// no place beside it, so it is written as it is. -1: `path` is something else.
+int open_nameless(const std::filesystem::path& path) {
+  if (!path.native().starts_with("/proc/")) return -1;
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  struct stat status {};
+  if (fd < 0 || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0))
+    return fd;
+  close(fd);
+  return -1;
+}
+
 }  // namespace
 
 Error OutputFile::failure(int code) const {
   const auto reason = std::generic_category().message(code);
+  if (code == EFBIG)
+    return error("too_large",
+                 path_.string() + ": larger than files may get here; nothing was written");
   if (code == ENOSPC || code == EDQUOT)
     return error("disk_full", path_.string() + ": " + reason + "; nothing was written");
   return error("unwritable", path_.string() + ": " + reason);
@@ -40,7 +55,8 @@ Error OutputFile::failure(int code) const {
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       path_(std::move(other.path_)),
-      temporary_(std::exchange(other.temporary_, {})) {}
+      temporary_(std::exchange(other.temporary_, {})),
+      nameless_(other.nameless_) {}
 
 OutputFile::~OutputFile() {
   if (fd_ >= 0) close(fd_);
@@ -49,6 +65,13 @@ OutputFile::~OutputFile() {
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
   OutputFile file;
+  file.fd_ = open_nameless(path);
+  file.nameless_ = file.fd_ >= 0;
+  if (file.nameless_) {
+    file.path_ = path;
+    PUNSTER_TRY(file.resize(Bytes{0}));
+    return file;
+  }
   file.path_ = behind_links(path);
   struct stat status {};
   if (stat(file.path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
@@ -95,6 +118,7 @@ Result<void> OutputFile::commit(const std::filesystem::path& original) {
   // Somebody else's set-user-ID program must not become ours with that bit.
   if (fchown(fd_, status.st_uid, status.st_gid) != 0) mode &= 0777;
   if (fchmod(fd_, mode) != 0) return failure(errno);
+  if (nameless_) return success();
   if (temporary_.empty()) {
     const auto self = "/proc/self/fd/" + std::to_string(fd_);
     for (unsigned i = 0; temporary_.empty(); ++i) {

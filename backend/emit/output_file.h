@@ -12,10 +12,12 @@
 namespace punster {
 
 /// An unnamed (or, where the file system cannot, temporarily named) file beside `path`, which takes
-/// `path`'s place in commit(). Destroyed before that, it is gone. Errors: "unwritable", "disk_full".
+/// `path`'s place in commit(). Destroyed before that, it is gone. Errors: "unwritable",
+/// "disk_full", "too_large".
 class OutputFile {
  public:
-  /// A symbolic link is followed. What exists at `path` and is not a regular file is refused.
+  /// A symbolic link is followed. What exists at `path` and is not a regular file is refused. An
+  /// open file without a name, given as /proc/PID/fd/N, is written in place.
   static Result<OutputFile> create(const std::filesystem::path& path);
   ~OutputFile();
   OutputFile(OutputFile&&) noexcept;
@@ -34,6 +36,7 @@ class OutputFile {
   int fd_ = -1;
   std::filesystem::path path_;
   std::filesystem::path temporary_;  // empty while unnamed
+  bool nameless_ = false;
 };
 
 }  // namespace punster

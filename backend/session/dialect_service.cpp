@@ -1,30 +1,29 @@
 // E9Patch's tool on the other side: it writes and never reads. The first fault ends the service
 // with one line on stderr and exit status 1.
 
-#include <spdlog/spdlog.h>
-
-#include <memory>
-#include <thread>
+#include <fmt/format.h>
 
 #include "backend/session/methods.h"
 #include "backend/session/service.h"
 #include "protocol/dialect.h"
 #include "protocol/hex.h"
+#include "protocol/service/log.h"
 
 namespace punster {
 namespace {
 
 class SessionSink : public DialectSink {
  public:
-  explicit SessionSink(Session& session) : session_(session) {}
+  SessionSink(Session& session, SessionFiles& files) : session_(session), files_(files) {}
 
   Result<void> binary(const BinaryRequest& request) override {
     // The tool calls a position-independent executable elf.exe and knows no better; the file does.
-    PUNSTER_TRY(session_.open({request.filename, ""}));
+    PUNSTER_TRY(open_through(files_, session_, {request.filename, "", {}}));
     return success();
   }
   Result<void> options(const OptionsRequest& request) override {
-    for (const auto& option : request.ignored) spdlog::info("{} means nothing here", option);
+    for (const auto& option : request.ignored)
+      log_event(LogLevel::info, "ignored_option", option + " means nothing here");
     return session_.set_options(request);
   }
   Result<void> trampoline(const TrampolineRequest& request) override {
@@ -42,14 +41,17 @@ class SessionSink : public DialectSink {
     return success();
   }
   Result<void> emit(const EmitRequest& request) override {
-    PUNSTER_TRY(const auto statistics, session_.emit(request));
-    spdlog::info("{} of {} sites patched, {} trapped, {} failed, {} mappings", statistics.patched,
-                 statistics.sites, statistics.trapped, statistics.failed, statistics.mappings);
+    PUNSTER_TRY(const auto statistics, emit_through(files_, session_, request));
+    log_event(LogLevel::info, "emitted",
+              fmt::format("{} of {} sites patched, {} trapped, {} failed, {} mappings",
+                          statistics.patched, statistics.sites, statistics.trapped,
+                          statistics.failed, statistics.mappings));
     return success();
   }
 
  private:
   Session& session_;
+  SessionFiles& files_;
 };
 
 std::string describe(const Error& error) {
@@ -61,26 +63,32 @@ std::string describe(const Error& error) {
 
 }  // namespace
 
-ServiceEnd serve_dialect(LineReader& lines, ServiceStop& stop, std::string first) {
+ServiceEnd serve_dialect(Connection& connection, std::string first) {
+  ServiceStop& stop = connection.stop;
+  std::optional<HangUpWatch> watch;
+  if (connection.is_socket) watch.emplace(connection.out, [&stop] { stop.interrupt(); });
   Session* running = nullptr;
   Session session([&](std::string_view, std::uint64_t, std::uint64_t) {
     if (stop.interrupted() && running) running->cancel();
   });
   running = &session;
-  SessionSink sink(session);
+  SessionSink sink(session, connection.files);
   DialectTranslator translator(sink);
-  DialectReader reader(lines, std::move(first));
+  DialectReader reader(connection.lines, std::move(first));
+  const auto failed = [&](const Error& error, const std::string& place) {
+    log_event(LogLevel::error, "failed", place + describe(error));
+    // A socket has no exit status.
+    if (connection.is_socket)
+      static_cast<void>(LineWriter(connection.out).send(make_error_reply(nullptr, error)));
+    return ServiceEnd::failed;
+  };
   for (std::size_t number = 1; !stop.interrupted(); ++number) {
     auto message = reader.next();
-    if (message.has_error()) {
-      spdlog::error("{}", describe(message.error()));
-      return ServiceEnd::failed;
-    }
+    if (message.has_error()) return failed(message.error(), "");
     if (!message.value()) break;
     if (const auto taken = translator.take(std::move(*message.value())); taken.has_error()) {
       if (stop.interrupted()) break;
-      spdlog::error("message {}: {}", number, describe(taken.error()));
-      return ServiceEnd::failed;
+      return failed(taken.error(), "message " + std::to_string(number) + ": ");
     }
   }
   return stop.interrupted() ? ServiceEnd::interrupted : ServiceEnd::done;

@@ -1,7 +1,5 @@
 #include "backend/session/methods.h"
 
-#include <algorithm>
-
 #include "backend/trampoline/template.h"
 #include "protocol/fields.h"
 #include "protocol/limits.h"
@@ -57,49 +55,95 @@ Result<ReserveRequest> with_contents(ReserveRequest request) {
   return request;
 }
 
-Result<InitializeReply> greet(const InitializeRequest& request) {
-  if (request.version < 1)
-    return error_in(
-        "unsupported_version",
-        "this service speaks protocol versions 1 to " + std::to_string(protocol_version),
-        "/params/protocol_version");
-  InitializeReply reply;
-  reply.version = std::min(request.version, protocol_version);
-  reply.server_name = "punster-backend";
-  reply.server_version = PUNSTER_VERSION;
-  reply.capabilities = {"batches", "cancel",   "counters", "explain",
-                        "plan",    "progress", "replace",  "results"};
-  reply.limits = {{"line_bytes", max_line_bytes},
-                  {"nesting", max_nesting},
-                  {"batch_entries", max_batch_entries},
-                  {"batch_requests", max_batch},
-                  {"columns", max_columns},
-                  {"body_bytes", Template::max_body}};
+Result<BinaryReply> open_through(SessionFiles& files, Session& session,
+                                 const BinaryRequest& request) {
+  const FileName name{request.filename, request.descriptor};
+  PUNSTER_TRY(const auto path, files.input(name));
+  auto reply = session.open({path, request.mode, {}});
+  if (reply.has_error()) return renamed(std::move(reply).error(), path, shown_name(name));
   return reply;
 }
 
-void bind_methods(Dispatcher& d, Session& s) {
-  d.bind<BinaryRequest>("binary", [&s](const auto& request) { return s.open(request); });
-  d.bind<OptionsRequest>("options", [&s](const auto& request) { return s.set_options(request); });
-  d.bind<TrampolineRequest>("trampoline",
-                            [&s](const auto& request) { return s.define_trampoline(request); });
-  d.bind<InstructionsRequest>("instructions",
-                              [&s](const auto& request) { return s.add_instructions(request); });
-  d.bind_raw("instruction", [&s](Json& params) { return add_instruction(s, params); });
-  d.bind<PaddingRequest>("padding", [&s](const auto& request) { return s.add_padding(request); });
-  d.bind<PatchesRequest>("patches", [&s](const auto& request) { return s.add_patches(request); });
-  d.bind_raw("patch", [&s](Json& params) { return add_patch(s, params); });
-  d.bind<ReserveRequest>("reserve", [&s](const auto& request) -> Result<ReserveReply> {
-    PUNSTER_TRY(const auto complete, with_contents(request));
-    return s.reserve(complete);
-  });
-  d.bind<CountersRequest>("counters",
-                          [&s](const auto& request) { return s.use_counters(request); });
-  d.bind_plain("plan", [&s] { return s.plan(); });
-  d.bind<EmitRequest>("emit", [&s](const auto& request) { return s.emit(request); });
-  d.bind_plain("stats", [&s] { return Result<Statistics>(s.statistics()); });
-  d.bind<ResultsRequest>("results", [&s](const auto& request) { return s.results(request); });
-  d.bind<ExplainRequest>("explain", [&s](const auto& request) { return s.explain(request); });
+Result<Statistics> emit_through(SessionFiles& files, Session& session, const EmitRequest& request) {
+  PUNSTER_TRY(auto place, files.output({request.filename, request.descriptor}));
+  auto statistics = session.emit({place.path(), request.format, {}});
+  if (statistics.has_error())
+    return renamed(std::move(statistics).error(), place.path(), place.shown());
+  PUNSTER_TRY(place.keep());
+  return statistics;
+}
+
+namespace {
+
+class BackendMethods : public SessionMethods {
+ public:
+  BackendMethods(ProgressSink progress, SessionFiles& files)
+      : session_(std::move(progress)), files_(files) {}
+
+  void bind(Dispatcher& d) override {
+    bind_greeting(d);
+    bind_files(d);
+    bind_requests(d);
+    bind_answers(d);
+  }
+  [[nodiscard]] bool is_job(std::string_view method) const override {
+    return method == "plan" || method == "emit" || method == "explain";
+  }
+  void cancel() override { session_.cancel(); }
+
+ private:
+  static void bind_greeting(Dispatcher& d) {
+    d.bind<InitializeRequest>("initialize", [](const auto& request) -> Result<InitializeReply> {
+      PUNSTER_TRY(auto reply, greet(request, "punster-backend"));
+      for (const auto* more : {"counters", "descriptors", "explain", "plan", "replace", "results"})
+        reply.capabilities.emplace_back(more);
+      reply.limits["body_bytes"] = Template::max_body;
+      return reply;
+    });
+  }
+
+  void bind_files(Dispatcher& d) {
+    d.bind<BinaryRequest>(
+        "binary", [this](const auto& request) { return open_through(files_, session_, request); });
+    d.bind<EmitRequest>(
+        "emit", [this](const auto& request) { return emit_through(files_, session_, request); });
+  }
+
+  void bind_requests(Dispatcher& d) {
+    Session& s = session_;
+    d.bind<OptionsRequest>("options", [&s](const auto& request) { return s.set_options(request); });
+    d.bind<TrampolineRequest>("trampoline",
+                              [&s](const auto& request) { return s.define_trampoline(request); });
+    d.bind<InstructionsRequest>("instructions",
+                                [&s](const auto& request) { return s.add_instructions(request); });
+    d.bind_raw("instruction", [&s](Json& params) { return add_instruction(s, params); });
+    d.bind<PaddingRequest>("padding", [&s](const auto& request) { return s.add_padding(request); });
+    d.bind<PatchesRequest>("patches", [&s](const auto& request) { return s.add_patches(request); });
+    d.bind_raw("patch", [&s](Json& params) { return add_patch(s, params); });
+    d.bind<ReserveRequest>("reserve", [&s](const auto& request) -> Result<ReserveReply> {
+      PUNSTER_TRY(const auto complete, with_contents(request));
+      return s.reserve(complete);
+    });
+    d.bind<CountersRequest>("counters",
+                            [&s](const auto& request) { return s.use_counters(request); });
+  }
+
+  void bind_answers(Dispatcher& d) {
+    Session& s = session_;
+    d.bind_plain("plan", [&s] { return s.plan(); });
+    d.bind_plain("stats", [&s] { return Result<Statistics>(s.statistics()); });
+    d.bind<ResultsRequest>("results", [&s](const auto& request) { return s.results(request); });
+    d.bind<ExplainRequest>("explain", [&s](const auto& request) { return s.explain(request); });
+  }
+
+  Session session_;
+  SessionFiles& files_;
+};
+
+}  // namespace
+
+std::unique_ptr<SessionMethods> backend_methods(ProgressSink progress, SessionFiles& files) {
+  return std::make_unique<BackendMethods>(std::move(progress), files);
 }
 
 }  // namespace punster

@@ -1,39 +1,31 @@
 #include "backend/session/service.h"
 
-#include <spdlog/spdlog.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include "protocol/rpc.h"
+#include "backend/session/methods.h"
+#include "protocol/service/log.h"
 
 namespace punster {
 
-ServiceStop::ServiceStop() : fd_(eventfd(0, EFD_CLOEXEC)) {}
-
-ServiceStop::~ServiceStop() {
-  if (fd_ >= 0) close(fd_);
-}
-
-void ServiceStop::wake() {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(fd_, &one, sizeof one);
-}
-
-ServiceEnd serve(int in, int out, ServiceStop& stop) {
-  LineReader lines(in, max_line_bytes, stop.fd());
-  auto first = lines.next();
+ServiceEnd serve(Connection& connection) {
+  auto first = connection.lines.next();
   if (first.has_error()) {
-    spdlog::error("{}", first.error().message);
+    log_event(LogLevel::error, "unreadable_request", first.error().message);
     return ServiceEnd::failed;
   }
-  if (!first.value()) return stop.interrupted() ? ServiceEnd::interrupted : ServiceEnd::done;
-  if (auto message = parse_json(*first.value());
-      message.has_value() && message.value().is_object()) {
-    const auto method = message.value().find("method");
-    if (method != message.value().end() && *method == "initialize")
-      return serve_strictly(lines, out, stop, std::move(message).value());
-  }
-  return serve_dialect(lines, stop, std::string(*first.value()));
+  if (!first.value())
+    return connection.stop.interrupted() ? ServiceEnd::interrupted : ServiceEnd::done;
+  if (connection.recorder) connection.recorder->heard(*first.value());
+  if (auto hello = as_hello(*first.value()))
+    return serve_strictly(connection, std::move(*hello), [&](ProgressSink progress) {
+      return backend_methods(std::move(progress), connection.files);
+    });
+  return serve_dialect(connection, std::string(*first.value()));
+}
+
+ServiceEnd serve(int in, int out, ServiceStop& stop, Recorder* recorder) {
+  LineReader lines(in, max_line_bytes, stop.fd());
+  auto files = SessionFiles::own();
+  Connection connection{lines, out, stop, files, recorder};
+  return serve(connection);
 }
 
 }  // namespace punster

@@ -14,12 +14,9 @@
 
 #include "protocol/messages.h"
 #include "protocol/result.h"
+#include "protocol/service/strict_service.h"
 
 namespace punster {
-
-/// Called on the session's thread; `phase` is one of ingest, solve, place, share, emit.
-using ProgressSink =
-    std::function<void(std::string_view phase, std::uint64_t done, std::uint64_t total)>;
 
 /// Not thread-safe, except cancel(). Calls come in the order: open, then anything, then plan or
 /// emit. Every error leaves the session as it was before the call.

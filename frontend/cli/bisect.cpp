@@ -115,7 +115,7 @@ class Bisection {
                   bar_.show(p.phase, p.done, p.total);
                 }));
     interruption_.on_interrupt([process = client.process()] { process->kill(); });
-    PUNSTER_TRY(client.send_subject(subject, options_.backend, options_.jobs));
+    PUNSTER_TRY(client.send_subject(subject, options_request(options_.backend, options_.jobs)));
     PUNSTER_TRY(client.send_sites(subject, part, counters, options_.intel_syntax));
     PUNSTER_TRY(client.emit(workshop_.file()));
     if (!counted.empty()) {

@@ -7,6 +7,22 @@ namespace punster {
 
 namespace {
 
+std::string mode_of(ImageKind kind) {
+  return kind == ImageKind::dso ? "dso" : "exe";
+}
+
+/// Whether an error says that the other side went away, rather than what it thinks of a request.
+bool is_loss(const Error& failure) {
+  return failure.kind == "disconnected" || failure.kind == "io";
+}
+
+/// Whether it is about the backend's reply: our requests' faults are placed below "/params".
+bool is_nonsense(const Error& failure) {
+  return failure.kind == "parse_error" || failure.where.rfind("/result", 0) == 0;
+}
+
+}  // namespace
+
 OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   OptionsRequest request;
   request.tactics = options.tactics;
@@ -24,18 +40,6 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.optimize = options.optimize;
   return request;
 }
-
-std::string mode_of(ImageKind kind) { return kind == ImageKind::dso ? "dso" : "exe"; }
-
-/// Whether an error says that the other side went away, rather than what it thinks of a request.
-bool is_loss(const Error& failure) { return failure.kind == "disconnected" || failure.kind == "io"; }
-
-/// Whether it is about the backend's reply: our requests' faults are placed below "/params".
-bool is_nonsense(const Error& failure) {
-  return failure.kind == "parse_error" || failure.where.rfind("/result", 0) == 0;
-}
-
-}  // namespace
 
 Client::Client(std::shared_ptr<BackendProcess> process)
     : process_(std::move(process)),
@@ -65,8 +69,8 @@ Result<Client> Client::start(const BackendOptions& options, ProgressSink progres
   hello.version = protocol_version;
   hello.client_name = "punster";
   hello.client_version = PUNSTER_VERSION;
-  PUNSTER_TRY(const auto reply, client.checked(client.rpc_->call_as<InitializeReply>("initialize",
-                                                                                     hello)));
+  PUNSTER_TRY(const auto reply,
+              client.checked(client.rpc_->call_as<InitializeReply>("initialize", hello)));
   if (reply.version != protocol_version)
     return error("version_mismatch",
                  program.string() + ": speaks version " + std::to_string(reply.version) +
@@ -75,13 +79,12 @@ Result<Client> Client::start(const BackendOptions& options, ProgressSink progres
   return client;
 }
 
-Result<void> Client::send_subject(const Subject& subject, const BackendOptions& options,
-                                  unsigned jobs) {
+Result<void> Client::send_subject(const Subject& subject, const OptionsRequest& options) {
   BinaryRequest binary;
   binary.filename = subject.image.path().string();
   binary.mode = mode_of(subject.image.kind());
   PUNSTER_TRY(checked(rpc_->call_as<BinaryReply>("binary", binary)));
-  PUNSTER_TRY(checked(rpc_->post_message("options", options_request(options, jobs))));
+  PUNSTER_TRY(checked(rpc_->post_message("options", options)));
   PUNSTER_TRY(send_padding(subject.code));
   PUNSTER_TRY(send_instructions(subject.code));
   return checked(rpc_->drain());
@@ -166,6 +169,14 @@ Result<void> Client::results(const std::function<void(const ResultsReply&)>& tak
 
 Result<ExplainReply> Client::explain(const std::vector<Vaddr>& addresses) {
   return checked(rpc_->call_as<ExplainReply>("explain", ExplainRequest{addresses}));
+}
+
+Result<Json> Client::call(const std::string& method, Json params) {
+  return checked(rpc_->call(method, std::move(params)));
+}
+
+void Client::cancel() {
+  static_cast<void>(rpc_->notify("cancel"));
 }
 
 }  // namespace punster

@@ -1,4 +1,5 @@
-// The backend as the subcommands use it: started, greeted, and fed with a whole binary's code and sites.
+// The backend as the subcommands use it: started, greeted, and fed with a whole binary's code and
+// sites.
 
 #pragma once
 
@@ -14,9 +15,12 @@
 
 namespace punster {
 
-/// Elements in one request: lines of about 50 KiB to 4 MiB, so that progress is seen, and a fault in
-/// one is named by a place that a person can find.
+/// Elements in one request: lines of about 50 KiB to 4 MiB, so that progress is seen, and a fault
+/// in one is named by a place that a person can find.
 inline constexpr std::size_t batch_elements = 16384;
+
+/// The method `options` for what a command line asked for.
+[[nodiscard]] OptionsRequest options_request(const BackendOptions& options, unsigned jobs);
 
 class Client {
  public:
@@ -28,7 +32,7 @@ class Client {
   static Result<Client> start(const BackendOptions& options, ProgressSink progress);
 
   /// binary, options, padding, instructions.
-  Result<void> send_subject(const Subject& subject, const BackendOptions& options, unsigned jobs);
+  Result<void> send_subject(const Subject& subject, const OptionsRequest& options);
   /// counters (when `counters_path` is not empty), trampoline, patches.
   Result<void> send_sites(const Subject& subject, const Selection& selection,
                           const std::string& counters_path, bool intel_syntax);
@@ -38,8 +42,13 @@ class Client {
   /// One page of results after another, in address order.
   Result<void> results(const std::function<void(const ResultsReply&)>& take);
   Result<ExplainReply> explain(const std::vector<Vaddr>& addresses);
+  /// Any method, as it comes.
+  Result<Json> call(const std::string& method, Json params);
+  /// Makes what runs fail with "cancelled". Any thread.
+  void cancel();
 
-  /// For the interruption: kill() of this may be called from any thread, also after the client's end.
+  /// For the interruption: kill() of this may be called from any thread, also after the client's
+  /// end.
   [[nodiscard]] std::shared_ptr<BackendProcess> process() const { return process_; }
 
  private:

@@ -91,10 +91,12 @@ struct Parser {
   ShowOptions show;
   VerifyOptions verify;
   TopOptions top;
+  ServeOptions serve;
+  bool serve_stdio = false;
   GroupOptions patch_groups, bisect_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
   CLI::App *patch_command, *bisect_command, *sites_command, *explain_command, *analyze_command,
-      *show_command, *verify_command, *top_command;
+      *show_command, *verify_command, *top_command, *serve_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -109,6 +111,7 @@ struct Parser {
     add_verify();
     add_top();
     add_bisect();
+    add_serve();
   }
 
   void add_patch() {
@@ -237,6 +240,30 @@ struct Parser {
     add_format(command, top.format);
   }
 
+  /// The options of a service are those of punster-backend, and are read by the same code.
+  void add_serve() {
+    CLI::App* command = serve_command = add_command(app, "serve");
+    command->footer(std::string(listen_options_help) + "\n" + help_text("serve").footer);
+    command->allow_extras();
+    command->add_flag("--stdio", serve_stdio,
+                      "One session, on standard input and output (default)");
+    add_optional(
+        command, "--backend", serve.backend, "PATH",
+        "The backend program (default: $PUNSTER_BACKEND, else punster-backend beside punster)");
+  }
+
+  Command finish_serve() {
+    const auto words = serve_command->remaining();
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const auto taken = take_listen_option(words, i, serve.listen);
+      if (taken.has_error()) throw CLI::ValidationError("serve", taken.error().message);
+      if (!taken.value()) throw CLI::ExtrasError({words[i]});
+    }
+    if (serve_stdio && !serve.listen.path.empty())
+      throw CLI::ValidationError("--stdio", "excludes --listen");
+    return serve;
+  }
+
   static std::vector<ActionGroup> checked_groups(const GroupOptions& options,
                                                  const CLI::App* command) {
     auto groups = options.groups(command);
@@ -287,6 +314,7 @@ struct Parser {
     if (*analyze_command) return analyze;
     if (*show_command) return finish_show();
     if (*verify_command) return verify;
+    if (*serve_command) return finish_serve();
     return top;
   }
 };

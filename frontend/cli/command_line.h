@@ -19,7 +19,7 @@ struct NothingToRun {
 
 using Command =
     std::variant<NothingToRun, PatchOptions, BisectOptions, SitesOptions, ExplainOptions,
-                 AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions>;
+                 AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions, ServeOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

@@ -67,8 +67,10 @@ void print_text(const Json& record) {
   if (const auto body = text_of(record, "trampoline"); !body.empty() && !tactic.empty())
     verdict += ", trampoline at " + body;
   std::printf("  %s\n", verdict.c_str());
-  for (const auto& [field, words] : {std::pair{"means", "means"}, {"evicted", "evicts"},
-                                     {"borrowed_from", "borrows bytes at"}, {"reason", "note"}})
+  for (const auto& [field, words] : {std::pair{"means", "means"},
+                                     {"evicted", "evicts"},
+                                     {"borrowed_from", "borrows bytes at"},
+                                     {"reason", "note"}})
     if (const auto text = text_of(record, field); !text.empty())
       std::printf("  %s: %s\n", words, text.c_str());
   if (const auto found = record.find("alternatives"); found != record.end())
@@ -84,8 +86,14 @@ void print_records(const std::vector<Json>& records, Format format) {
   }
   if (format == Format::json) return print_json(records);
   // One line per alternative: the shape that a spreadsheet can filter.
-  RecordPrinter printer(format, {{"address"}, {"symbol"}, {"result"}, {"tactic"}, {"trampoline"},
-                                 {"reason"}, {"alternative"}, {"outcome"}});
+  RecordPrinter printer(format, {{"address"},
+                                 {"symbol"},
+                                 {"result"},
+                                 {"tactic"},
+                                 {"trampoline"},
+                                 {"reason"},
+                                 {"alternative"},
+                                 {"outcome"}});
   for (const Json& record : records) {
     std::vector<Json> cells;
     for (const char* field : {"address", "symbol", "result", "tactic", "trampoline", "reason"})
@@ -115,8 +123,9 @@ Result<std::vector<Json>> recorded(const ExplainOptions& options) {
   for (const Vaddr address : options.at) {
     const Json& record = wanted[to_hex(address)];
     if (record.is_null())
-      return error_at("not_a_site", *options.sites + ": " + to_hex(address) +
-                                        " is not a site of this file (see its \"address\" fields)",
+      return error_at("not_a_site",
+                      *options.sites + ": " + to_hex(address) +
+                          " is not a site of this file (see its \"address\" fields)",
                       address);
     records.push_back(record);
   }
@@ -140,14 +149,14 @@ Result<std::vector<Json>> planned(const ExplainOptions& options, Interruption& i
     return nothing_matched(expressions, subject);
   }
   PUNSTER_TRY(Client client, Client::start(options.backend, [&](const Progress& p) {
-    bar.show(p.phase, p.done, p.total);
-  }));
+                bar.show(p.phase, p.done, p.total);
+              }));
   interruption.on_interrupt([process = client.process()] { process->kill(); });
-  PUNSTER_TRY(client.send_subject(subject, options.backend, options.jobs));
+  PUNSTER_TRY(client.send_subject(subject, options_request(options.backend, options.jobs)));
   // The counters of a plan are nobody's: the name only makes room for them.
   const bool counts = !selection.counted().empty();
-  PUNSTER_TRY(client.send_sites(subject, selection, counts ? "/planned-only" : "",
-                                options.intel_syntax));
+  PUNSTER_TRY(
+      client.send_sites(subject, selection, counts ? "/planned-only" : "", options.intel_syntax));
   PUNSTER_TRY(client.plan());
   PUNSTER_TRY(const auto reply, client.explain(options.at));
   const Syntax syntax = options.intel_syntax ? Syntax::intel : Syntax::att;

@@ -96,6 +96,13 @@ What another disassembler found counts as evidence, and what you know yourself:
 The ten busiest sites, for a script:
   punster top ls.counted.counts --once --rows 10 --format json
 )"},
+    {"serve", "punster serve [--stdio | --listen unix:PATH] [OPTIONS]",
+     "Serves the protocol with the analysis inside: open a file, list sites, rewrite it, prove it.",
+     R"(Programs in any language talk to it: JSON-RPC 2.0, one message a line; protocol/PROTOCOL.md describes
+every method, protocol/python is a client.
+  echo '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol_version":1}}' | punster serve
+  punster serve --listen unix:$XDG_RUNTIME_DIR/punster
+)"},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "protocol/address.h"
+#include "protocol/service/listener.h"
 
 namespace punster {
 
@@ -125,6 +126,11 @@ struct TopOptions {
   Format format = Format::text;
 };
 
+struct ServeOptions {
+  ListenOptions listen;
+  std::optional<std::string> backend;
+};
+
 // One file per subcommand; each returns the exit status.
 int run_patch(const PatchOptions& options);
 int run_bisect(const BisectOptions& options);
@@ -134,5 +140,6 @@ int run_analyze(const AnalyzeOptions& options);
 int run_show(const ShowOptions& options);
 int run_verify(const VerifyOptions& options);
 int run_top(const TopOptions& options);
+int run_serve(const ServeOptions& options);
 
 }  // namespace punster

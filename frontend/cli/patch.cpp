@@ -25,8 +25,8 @@ double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// One run. Until keep() is through, everything it makes is a draft beside its place, so that an end at
-/// any moment leaves nothing behind.
+/// One run. Until keep() is through, everything it makes is a draft beside its place, so that an
+/// end at any moment leaves nothing behind.
 class PatchRun {
  public:
   explicit PatchRun(const PatchOptions& options) : options_(options) {
@@ -66,10 +66,10 @@ class PatchRun {
     name_counters(!counted.empty());
     const auto transfer_start = Clock::now();
     PUNSTER_TRY(Client client, Client::start(options_.backend, [this](const Progress& p) {
-      bar_.show(p.phase, p.done, p.total);
-    }));
+                  bar_.show(p.phase, p.done, p.total);
+                }));
     interruption_.on_interrupt([process = client.process()] { process->kill(); });
-    PUNSTER_TRY(client.send_subject(subject, options_.backend, options_.jobs));
+    PUNSTER_TRY(client.send_subject(subject, options_request(options_.backend, options_.jobs)));
     PUNSTER_TRY(client.send_sites(subject, selection, report_.counters, options_.intel_syntax));
     report_.seconds_transfer = since(transfer_start);
 
@@ -208,6 +208,8 @@ class PatchRun {
 
 }  // namespace
 
-int run_patch(const PatchOptions& options) { return PatchRun(options).run(); }
+int run_patch(const PatchOptions& options) {
+  return PatchRun(options).run();
+}
 
 }  // namespace punster

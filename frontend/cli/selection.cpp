@@ -77,11 +77,11 @@ Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& ev
 }
 
 Result<std::vector<CompiledGroup>> compile(const std::vector<ActionGroup>& groups,
-                                           const Image& image, bool intel_syntax) {
+                                           const Image& image, bool intel_syntax, bool files) {
   if (groups.size() > max_groups)
     return error("usage", "more than 64 groups of -M and -P (join expressions by `or`)");
   const NameResolver names = ImageContext::names(image);
-  const MatchOptions match_options{intel_syntax ? Syntax::intel : Syntax::att, names};
+  const MatchOptions match_options{intel_syntax ? Syntax::intel : Syntax::att, names, files};
   std::vector<CompiledGroup> compiled;
   for (const ActionGroup& group : groups) {
     std::vector<Match> matches;

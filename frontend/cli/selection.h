@@ -34,9 +34,10 @@ struct CompiledGroup {
 /// More groups than a site's membership has bits are refused.
 inline constexpr std::size_t max_groups = 64;
 
-/// Errors: "bad_expression", "bad_action", "usage".
+/// `files`: whether expressions may name files. Errors: "bad_expression", "bad_action", "usage".
 Result<std::vector<CompiledGroup>> compile(const std::vector<ActionGroup>& groups,
-                                           const Image& image, bool intel_syntax);
+                                           const Image& image, bool intel_syntax,
+                                           bool files = true);
 
 /// What is done at some of the sites: the actions of all groups that matched them, in order.
 struct Treatment {
@@ -60,8 +61,8 @@ struct Selection {
   [[nodiscard]] std::vector<Vaddr> counted() const;
 };
 
-/// Applies every group to every instruction, on `jobs` threads. Errors: "bad_action" when the groups
-/// that match one site want it replaced in two ways.
+/// Applies every group to every instruction, on `jobs` threads. Errors: "bad_action" when the
+/// groups that match one site want it replaced in two ways.
 Result<Selection> select(const std::vector<CompiledGroup>& groups, const Subject& subject,
                          unsigned jobs);
 

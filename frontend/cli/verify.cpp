@@ -1,15 +1,11 @@
 // punster verify: hands both files to the prover in frontend/verify and prints its verdict.
 
-#include "frontend/image/slack.h"
-#include "frontend/verify/verify.h"
-
-#include <algorithm>
 #include <cstdio>
 
 #include "frontend/cli/failure.h"
 #include "frontend/cli/progress_bar.h"
+#include "frontend/cli/proving.h"
 #include "frontend/cli/record_printer.h"
-#include "frontend/cli/selection.h"
 #include "protocol/hex.h"
 
 namespace punster {
@@ -25,39 +21,12 @@ Result<VerifyReport> prove(const VerifyOptions& options) {
   };
   PUNSTER_TRY(const Subject subject, Subject::load(options.original, options.evidence, analysis));
   bar.clear();
-  std::vector<AddressRange> untouchable, padding;
-  for (const ClassRange& range : subject.code.ranges) {
-    if (range.kind == ByteClass::padding) padding.push_back(range.range);
-    const bool risked = range.kind == ByteClass::doubt && options.evidence.patch_doubt;
-    if (range.kind == ByteClass::data || (range.kind == ByteClass::doubt && !risked))
-      untouchable.push_back(range.range);
-  }
-  for (const AddressRange& range : slack(subject.image)) padding.push_back(range);
-  std::sort(padding.begin(), padding.end());
   VerifyRequest request;
   request.original = options.original;
   request.patched = options.patched;
   if (options.sites) request.sites = *options.sites;
-  request.code = {subject.code.instructions, untouchable, padding};
   request.jobs = options.jobs;
-  return verify(request);
-}
-
-Json figures(const VerifyReport& report) {
-  return {{"sites", report.sites},
-          {"proven", report.proven},
-          {"jumps", report.jumps},
-          {"calls", report.calls},
-          {"traps", report.traps},
-          {"replaced", report.replaced},
-          {"evicted", report.evicted},
-          {"with_payload", report.with_payload},
-          {"untouched", report.untouched},
-          {"changed_bytes", report.changed_bytes},
-          {"mappings", report.mappings},
-          {"trampoline_pages", report.trampoline_pages},
-          {"overlay_pages", report.overlay_pages},
-          {"failures", report.failure_count}};
+  return prove(subject, std::move(request), options.evidence.patch_doubt);
 }
 
 void print_text(const VerifyOptions& options, const VerifyReport& report) {
@@ -82,11 +51,7 @@ void print_json_report(const VerifyOptions& options, const VerifyReport& report)
   json["patched"] = options.patched;
   json["verdict"] = report.ok() ? "proven" : "not proven";
   json["failures_by_kind"] = report.failures_by_kind;
-  json["listed"] = Json::array();
-  for (const VerifyFailure& failure : report.failures)
-    json["listed"].push_back({{"address", to_hex(failure.address)},
-                              {"kind", failure.kind},
-                              {"message", failure.message}});
+  json["listed"] = listed_failures(report);
   print_json(json);
 }
 

@@ -120,6 +120,7 @@ Result<Grammar::Id> Grammar::regex() {
 Result<Grammar::Id> Grammar::member(Id left, const Token& sign) {
   if (now().kind == Token::Kind::string) {
     PUNSTER_TRY(require_number(left));
+    if (!options_.files) return fault("a list of addresses cannot be read from a file here");
     auto addresses = read_addresses(now().text);
     if (!addresses) return fault(addresses.error().message);
     ++at_;

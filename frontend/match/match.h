@@ -59,6 +59,7 @@ using NameResolver = std::function<std::optional<Vaddr>(std::string_view)>;
 struct MatchOptions {
   Syntax syntax = Syntax::att;
   NameResolver names = nullptr;  // without it, `&main` is an error
+  bool files = true;             // false: expressions may not name files (a stranger wrote them)
 };
 
 /// A compiled expression: immutable, cheap to copy, shared by all threads.

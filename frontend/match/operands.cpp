@@ -293,7 +293,8 @@ Result<Grammar::Id> Grammar::cell(const Token& token) {
   PUNSTER_TRY(const auto column, index());
   auto found = table_of_.find(token.text);
   if (found == table_of_.end()) {
-    auto table = read_table(token.text + ".csv");
+    auto table = options_.files ? read_table(token.text + ".csv")
+                                : error("not_allowed", "tables cannot be read from files here");
     if (!table)
       return fault_at_position(token.position, "unknown attribute `" + token.text + "`" +
                                                    did_you_mean(token.text, all_words()) +

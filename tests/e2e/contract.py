@@ -18,12 +18,13 @@ from rewriting import Failure
 HERE = Path(__file__).resolve().parent
 
 ROWS = {
-    "subcommand": "patch sites explain analyze show verify top bisect",
+    "subcommand": "patch sites explain analyze show verify top bisect serve",
     "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
              "random BB F op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
     "method": "initialize binary options reserve trampoline instruction instructions patch patches "
-              "padding counters results plan emit stats explain progress cancel dialect",
+              "padding counters results plan emit stats explain progress cancel shutdown dialect "
+              "open sites rewrite verify",
     "statistic": "schema status error tool argv input output kind layout raised_by not_raised instructions "
                  "text_bytes code_bytes data_bytes padding_bytes doubt_bytes sites patched trapped "
                  "failed by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
@@ -31,7 +32,8 @@ ROWS = {
     "exit": "0 1 2 3 130",
     "option": "--build-id --stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
-              "--no-landing-pads --no-stubs --code --data --addresses --debug-file --doubt --instructions --draw --timeout --verbose",
+              "--no-landing-pads --no-stubs --code --data --addresses --debug-file --doubt --instructions --draw --timeout --verbose "
+              "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --open-files --output-size --grace --record",
     "format": "text json csv",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG",
 }

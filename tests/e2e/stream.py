@@ -16,31 +16,29 @@ class RpcError(Exception):
         self.data = error.get("data") or {}
 
 
-class Client:
-    def __init__(self, hello=True):
-        self.process = subprocess.Popen([BACKEND], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+class Conversation:
+    """One session: `output` takes lines, `input` gives them (both text files)."""
+
+    def __init__(self, output, input, hello=True):
+        self.output, self.input = output, input
         self.ids = itertools.count(1)
         self.notifications = []
         if hello:
             self.hello = self.call("initialize", protocol_version=1, client={"name": "test", "version": "1"})
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(30)
-        self.process.stdout.close(), self.process.stderr.close()
+    def how_it_ended(self):
+        return "the connection was closed"
 
     def send(self, message):
-        self.process.stdin.write((message if isinstance(message, str) else json.dumps(message)) + "\n")
-        self.process.stdin.flush()
+        self.output.write((message if isinstance(message, str) else json.dumps(message)) + "\n")
+        self.output.flush()
 
     def read(self):
-        line = self.process.stdout.readline()
+        line = self.input.readline()
+        while line == "\n":
+            line = self.input.readline()
         if not line:
-            raise Failure(f"the backend ended: {self.process.wait()} {self.process.stderr.read()}")
+            raise Failure(f"the backend ended: {self.how_it_ended()}")
         return json.loads(line)
 
     def reply(self):
@@ -73,6 +71,26 @@ class Client:
         except RpcError as error:
             return error
         raise Failure(f"{method} {params} should have been refused, but gave {result}")
+
+
+class Client(Conversation):
+    """A service as a child process."""
+
+    def __init__(self, hello=True, program=(BACKEND,)):
+        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        super().__init__(self.process.stdin, self.process.stdout, hello)
+
+    def how_it_ended(self):
+        return f"{self.process.wait()} {self.process.stderr.read()}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close(), self.process.stderr.close()
 
 
 def runs(listing):

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "protocol/rpc.h"
+#include "protocol/serve_messages.h"
 
 using namespace punster;
 
@@ -47,6 +48,10 @@ TEST_CASE("documented examples are valid, and every method has one") {
   document<EmitRequest, Statistics>(requests, replies, "emit");
   document<ResultsRequest, ResultsReply>(requests, replies, "results");
   document<ExplainRequest, ExplainReply>(requests, replies, "explain");
+  document<OpenRequest, void>(requests, replies, "open");
+  document<SitesRequest, void>(requests, replies, "sites");
+  document<RewriteRequest, void>(requests, replies, "rewrite");
+  document<ProveRequest, void>(requests, replies, "verify");
   const std::set<std::string> without_struct = {"plan",     "stats",       "cancel",
                                                 "shutdown", "instruction", "patch"};
   for (const auto& method : without_struct)
@@ -92,8 +97,10 @@ TEST_CASE("documented examples are valid, and every method has one") {
              reply["error"]["code"] == rpc_code::unknown_method));  // replies without content
     }
   }
-  for (const auto* each : {"initialize", "binary", "options", "trampoline", "instructions",
-                           "instruction", "padding", "patches", "patch", "reserve", "counters",
-                           "plan", "emit", "stats", "results", "explain", "cancel", "shutdown"})
+  for (const auto* each :
+       {"initialize", "binary",  "options", "trampoline", "instructions", "instruction",
+        "padding",    "patches", "patch",   "reserve",    "counters",     "plan",
+        "emit",       "stats",   "results", "explain",    "cancel",       "shutdown",
+        "open",       "sites",   "rewrite", "verify"})
     CHECK(seen.count(each) == 1);
 }

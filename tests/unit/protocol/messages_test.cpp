@@ -58,6 +58,9 @@ TEST_CASE("binary round-trips and takes E9Patch's modes") {
   CHECK(fault<BinaryRequest>("{}") == "/params");
   CHECK(fault<BinaryRequest>("[]") == "/params");
   CHECK(fault<BinaryRequest>(R"({"filename": 1})") == "/params/filename");
+  CHECK(round_trip<BinaryRequest>(R"({"descriptor": 3})").descriptor == 3);
+  CHECK(fault<BinaryRequest>(R"({"filename": "a", "descriptor": 3})") == "/params/filename");
+  CHECK(fault<BinaryRequest>(R"({"descriptor": -1})") == "/params/descriptor");
   CHECK(fault<BinaryRequest>(R"({"filename": ""})") == "/params/filename");
   CHECK(fault<BinaryRequest>(R"({"filename": "a\u0000b"})") == "/params/filename");
   CHECK(fault<BinaryRequest>(R"({"filename": "a", "mode": "pe.exe"})") == "/params/mode");

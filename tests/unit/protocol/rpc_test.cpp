@@ -155,7 +155,7 @@ TEST_CASE("a client calls, posts, notifies and hears notifications") {
   client.on_notification(
       [&](const std::string& method, const Json&) { heard += method == "progress"; });
   CHECK(client.call("count", {{"count", 3}}).value() == 3);
-  CHECK(client.call_as<BinaryReply>("binary", BinaryRequest{"x", ""}).value().kind == "pie");
+  CHECK(client.call_as<BinaryReply>("binary", BinaryRequest{"x", "", {}}).value().kind == "pie");
   for (int i = 0; i < 1000; ++i) REQUIRE(client.post("nothing"));
   CHECK(client.notify("nothing"));
   CHECK(client.drain());
@@ -166,7 +166,7 @@ TEST_CASE("a client calls, posts, notifies and hears notifications") {
 TEST_CASE("an error of a posted request is told once, later") {
   Connection connection;
   auto& client = *connection.client;
-  REQUIRE(client.post_message("binary", BinaryRequest{"none", ""}));
+  REQUIRE(client.post_message("binary", BinaryRequest{"none", "", {}}));
   REQUIRE(client.post("nothing"));
   const auto later = client.call("count", {{"count", 3}});
   REQUIRE(later.has_error());

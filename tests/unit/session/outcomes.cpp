@@ -1,7 +1,6 @@
 // A session on a small file, from requests to results, without writing anything.
 
 #include "backend/session/session.h"
-
 #include "small_elf.h"
 
 using namespace punster;
@@ -14,14 +13,14 @@ class Patched {
   explicit Patched(ProgressSink progress = {}) : session(std::move(progress)), elf(0x1000) {
     elf.segment(0, 0x1000, PF_R | PF_X);
     elf.bytes(0x100, {
-                         0xb8, 0x3c, 0, 0, 0,                // 100 mov eax, 60
-                         0x31, 0xff,                         // 105 xor edi, edi
-                         0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, // 107 mov rax, imm64
-                         0x0f, 0x05,                         // 111 syscall
-                         0x06, 0x06,                         // 113 no instruction
-                         0xc3,                               // 115 ret
+                         0xb8, 0x3c, 0, 0, 0,                 // 100 mov eax, 60
+                         0x31, 0xff,                          // 105 xor edi, edi
+                         0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8,  // 107 mov rax, imm64
+                         0x0f, 0x05,                          // 111 syscall
+                         0x06, 0x06,                          // 113 no instruction
+                         0xc3,                                // 115 ret
                      });
-    REQUIRE(session.open({elf.written().string(), ""}));
+    REQUIRE(session.open({elf.written().string(), "", {}}));
     REQUIRE(session.define_trampoline({"$t", Json{"$instr", "$break"}}));
     REQUIRE(session.add_instructions({Vaddr{0x400100}, {5, 2, 10, 2, 2, 1}}));
     REQUIRE(session.add_padding({{{Vaddr{0x400116}, Vaddr{0x400130}}}}));
@@ -80,7 +79,8 @@ TEST_CASE("what cannot be relocated has failed, and says why") {
   CHECK(explained.value().explanations.at(1).note == "not a site");
 }
 
-TEST_CASE("what cannot be written at its address has failed, and the others are solved without it") {
+TEST_CASE(
+    "what cannot be written at its address has failed, and the others are solved without it") {
   Patched program;
   REQUIRE(program.session.define_trampoline(
       {"$far", Json{0xe8, Json{{"rel32", "0x7f0000000000"}}, "$instr", "$break"}}));
@@ -144,8 +144,7 @@ TEST_CASE("a running plan is cancelled, the next one is not") {
 TEST_CASE("explain names the tactic, why not the others, and what was borrowed") {
   Patched program;
   program.sites({0, 5});
-  const auto reply = program.session.explain(
-      {{Vaddr{0x400105}, Vaddr{0x400107}, Vaddr{0x400106}}});
+  const auto reply = program.session.explain({{Vaddr{0x400105}, Vaddr{0x400107}, Vaddr{0x400106}}});
   REQUIRE(reply);
   const auto& list = reply.value().explanations;
   REQUIRE(list.size() == 3);
@@ -200,8 +199,7 @@ TEST_CASE("an unknown choice is an error and changes nothing") {
 TEST_CASE("a replacement is padded with nops, and refused when it is too long") {
   for (const std::size_t size : {1u, 2u, 3u}) {
     Patched program;
-    REQUIRE(program.session.add_patches(
-        {Vaddr{0x400105}, {0}, "", {}, std::string(size, '\x90')}));
+    REQUIRE(program.session.add_patches({Vaddr{0x400105}, {0}, "", {}, std::string(size, '\x90')}));
     REQUIRE(program.session.plan());
     CHECK(program.results().tactic[0] == (size <= 2 ? "I0" : ""));
   }
@@ -213,5 +211,5 @@ TEST_CASE("calls before open, results before plan, and a second file are refused
   CHECK(session.add_patches({}).error().kind == "no_binary");
   Patched program;
   CHECK(program.session.results({}).error().kind == "no_plan");
-  CHECK(program.session.open({"/nowhere", ""}).error().kind == "bad_request");
+  CHECK(program.session.open({"/nowhere", "", {}}).error().kind == "bad_request");
 }

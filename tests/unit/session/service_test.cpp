@@ -2,7 +2,6 @@
 
 #include "backend/session/service.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -10,13 +9,14 @@
 #include <thread>
 
 #include "protocol/rpc.h"
+#include "protocol/service/log.h"
 
 using namespace punster;
 
 namespace {
 
 // What the service logs for its operator would only clutter the tests' output.
-[[maybe_unused]] const bool quiet = (spdlog::set_level(spdlog::level::off), true);
+[[maybe_unused]] const bool quiet = (set_log({.level = LogLevel::off}), true);
 
 constexpr char hello[] =
     R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol_version":1}})"

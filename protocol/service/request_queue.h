@@ -42,13 +42,16 @@ class RequestQueue {
     room_.notify_one();
     return incoming;
   }
-  /// No more messages will come; those that wait are still served unless `drop` is set.
-  void close(bool drop) {
+  /// No more messages will come; those that wait are still served unless `drop` is set. Whether any
+  /// was dropped.
+  bool close(bool drop) {
     const std::lock_guard lock(mutex_);
     closed_ = true;
+    const bool dropped = drop && !waiting_.empty();
     if (drop) waiting_.clear();
     work_.notify_all();
     room_.notify_all();
+    return dropped;
   }
 
   /// A parsed batch of 16,384 patches takes half a megabyte or so; sixteen keep both threads busy.
