@@ -76,28 +76,27 @@ void PageRing::put(std::int64_t address, std::span<const std::uint8_t> bytes) {
   }
 }
 
-void PageRing::append_run(const PageRun& run, std::span<const std::uint32_t> place,
-                          SharedPages& out) const {
-  for (std::int64_t first = run.first; first <= run.last;) {
-    const std::uint32_t from = ring_page(first, size_);
-    const std::int64_t last = std::min<std::int64_t>(run.last, first + (size_ - from) - 1);
-    const auto count = static_cast<std::uint32_t>(last - first + 1);
-    out.mappings.push_back(
-        {Vaddr{static_cast<std::uint64_t>(first) << 12}, count, place[from], false});
-    out.virtual_pages += count;
-    first = last + 1;
-  }
-}
-
-void PageRing::append_to(SharedPages& out, std::int64_t join_distance, TakenRanges taken) const {
+/// One run of virtual pages for each turn of the ring that is used, and more only where something
+/// else lies between.
+std::vector<PageRun> PageRing::arenas(TakenRanges taken) const {
   std::vector<std::int64_t> numbers = numbers_;
   std::sort(numbers.begin(), numbers.end());
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  const auto runs = join_pages(numbers, join_distance, taken);
+  std::vector<PageRun> runs;
+  for (auto from = numbers.begin(); from != numbers.end();) {
+    const auto to = std::lower_bound(from, numbers.end(), *from - ring_page(*from, size_) + size_);
+    const auto of_turn = join_pages({from, to}, size_, taken);
+    runs.insert(runs.end(), of_turn.begin(), of_turn.end());
+    from = to;
+  }
+  return runs;
+}
+
+void PageRing::append_to(SharedPages& out, TakenRanges taken) const {
+  const auto runs = arenas(taken);
   std::vector<bool> mapped(size_);
   for (const auto& run : runs)
-    for (std::int64_t number = run.first; number <= std::min(run.last, run.first + size_ - 1);
-         ++number)
+    for (std::int64_t number = run.first; number <= run.last; ++number)
       mapped[ring_page(number, size_)] = true;
   std::vector<std::uint32_t> place(size_);
   for (std::uint32_t page = 0; page < size_; ++page) {
@@ -106,7 +105,12 @@ void PageRing::append_to(SharedPages& out, std::int64_t join_distance, TakenRang
     const auto from = bytes_.begin() + std::ptrdiff_t{page} * 4096;
     out.pages.insert(out.pages.end(), from, from + 4096);
   }
-  for (const auto& run : runs) append_run(run, place, out);
+  for (const auto& run : runs) {
+    const auto count = static_cast<std::uint32_t>(run.last - run.first + 1);
+    out.mappings.push_back({Vaddr{static_cast<std::uint64_t>(run.first) << 12}, count,
+                            place[ring_page(run.first, size_)], false});
+    out.virtual_pages += count;
+  }
 }
 
 }  // namespace punster

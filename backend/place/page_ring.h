@@ -10,9 +10,8 @@
 // Here the file pages form a ring, and which of them a virtual page shows is fixed beforehand:
 // number modulo the size of the ring (ring_page in backend/solve/solve.h). The solver knows this
 // when it chooses addresses, and never puts two stubs on the same bytes of the ring
-// (target_pages.h). So every run of virtual pages, however long and however thinly settled, is one
-// mapping (two where it passes the end of the ring); gaps in it cost no file page; and the size of
-// the output is chosen, not suffered.
+// (target_pages.h). The virtual pages of one turn of the ring, however thinly settled, are one
+// mapping; gaps in it cost no file page; and the size of the output is chosen, not suffered.
 //
 // git, every instruction patched, before bodies were chained: 462,000 stubs on 7,800 file pages of
 // their own, in 45 MB of output; on a ring of about 1,800 pages, in 20 MB.
@@ -42,12 +41,12 @@ class PageRing {
   /// Precondition: at most 4096 bytes, whose places in the ring nobody has used.
   void put(std::int64_t address, std::span<const std::uint8_t> bytes);
 
-  /// Appends the pages of the ring that are mapped, and the mappings. `join_distance` as for
-  /// join_pages.
-  void append_to(SharedPages& out, std::int64_t join_distance, TakenRanges taken) const;
+  /// Appends the pages of the ring that are mapped, and the mappings: one for each turn of the ring
+  /// that is used, and one more where a range of `taken` lies within.
+  void append_to(SharedPages& out, TakenRanges taken) const;
 
  private:
-  void append_run(const PageRun& run, std::span<const std::uint32_t> place, SharedPages& out) const;
+  [[nodiscard]] std::vector<PageRun> arenas(TakenRanges taken) const;
 
   std::uint32_t size_;
   std::vector<std::uint8_t> bytes_;

@@ -135,7 +135,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   store.append_to(shared, body_join_distance, taken);
   taken.emplace_back(first_body_address(room->footprint), plan.bodies->site_room().hi);
   taken.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
-  ring.append_to(shared, arena_join_distance(plan.space.ring_pages), taken);
+  ring.append_to(shared, taken);
   const auto regions = code_regions(*input, true);
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],

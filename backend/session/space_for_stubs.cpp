@@ -1,5 +1,5 @@
-// What the solver is told of the address space: where stubs may stand, how many pages it may open
-// far from the others, and how many file pages all of them share.
+// What the solver is told of the address space: where stubs may stand, how many arenas it may open,
+// and how many file pages all of them share.
 
 #include <algorithm>
 
@@ -12,46 +12,44 @@ namespace {
 
 /// What an objective spends.
 struct Spending {
-  /// Pages that the solver may open far from every arena. Each is a mapping, so where a neighbour
-  /// that nobody asked to patch can be displaced instead, few are handed out: its copy stands in
-  /// the row of bodies (bridges.h), and costs little at run time. git needed 1,977 mappings for all
-  /// jumps with a page for every hundred sites, and needs 446 with one for every 2,000. Where
-  /// nearly all instructions are sites and targets lie above the image only, there is nobody to
-  /// displace, and every page saves traps. Not more than this part of the mapping budget; 0: none
-  /// at all.
-  unsigned far_part_of_budget, sites_per_far_page, sites_per_far_page_with_nobody_to_displace;
+  /// Arenas that are opened where that spares evictions: a few, and one more for so many sites.
+  /// Each is a mapping, and where a neighbour that nobody asked to patch can be displaced instead,
+  /// its copy stands in the row of bodies (bridges.h) and costs little at run time. Where nearly
+  /// all instructions are sites and targets lie above the image only, there is nobody to displace,
+  /// and every arena saves traps. Not more than this part of the mapping budget. All jumps of git:
+  /// 205 mappings; 445 when whatever was near an open page counted as free.
+  unsigned part_of_budget, sites_per_arena, sites_per_arena_with_nobody_to_displace;
   /// How full the ring of file pages gets when every site needs a stub, beyond the pages that it
   /// has anyway. Fuller is smaller, and finds room less often: with targets above the image only,
   /// libc kept 2,760 traps at 0.4 and 2,060 at 0.2, where git, with room on both sides, kept one at
   /// 0.5.
   double ring_fill_two_sided, ring_fill_one_sided;
-  /// Where a run of pages passes the end of the ring, a mapping ends: 128 gave ls 123 mappings for
-  /// all jumps, 192 give it 94.
+  /// A larger ring shows more pages in one arena. All jumps of ls, bash, git: 110, 143, 228
+  /// mappings with 192 pages, 74, 98, 203 with 256, 68, 104, 165 with 512.
   std::uint32_t least_ring_pages;
 };
+constexpr std::uint64_t arenas_for_any = 16;
 
 Spending spending_of(Objective objective) {
   switch (objective) {
     case Objective::balanced:
-      return {16, 2000, 100, 0.5, 0.25, 192};
-    case Objective::speed:  // and far pages come before evictions: SolverOptions::far_first
-      return {4, 20, 20, 0.5, 0.25, 192};
+      return {16, 2000, 100, 0.5, 0.25, 256};
+    case Objective::speed:  // and arenas come before evictions: SolverOptions::far_first
+      return {4, 20, 20, 0.5, 0.25, 256};
     case Objective::mappings:
-      return {0, 0, 0, 0.5, 0.25, 192};
+      return {16, 100000, 2000, 0.5, 0.25, 1024};
     case Objective::size:
       return {16, 2000, 100, 0.85, 0.5, 64};
   }
   return {};
 }
 
-std::uint64_t far_pages(const Spending& spending, std::uint64_t mapping_budget, std::size_t sites,
-                        bool nobody_to_displace) {
-  if (spending.far_part_of_budget == 0) return 0;
-  const unsigned sites_each = nobody_to_displace
-                                  ? spending.sites_per_far_page_with_nobody_to_displace
-                                  : spending.sites_per_far_page;
-  return std::min<std::uint64_t>(mapping_budget / spending.far_part_of_budget,
-                                 8 + sites / sites_each);
+std::uint64_t arenas(const Spending& spending, std::uint64_t mapping_budget, std::size_t sites,
+                     bool nobody_to_displace) {
+  const unsigned sites_each = nobody_to_displace ? spending.sites_per_arena_with_nobody_to_displace
+                                                 : spending.sites_per_arena;
+  return std::min<std::uint64_t>(mapping_budget / spending.part_of_budget,
+                                 arenas_for_any + sites / sites_each);
 }
 
 std::vector<TargetRange> signed_ranges(const std::vector<AddressRange>& ranges) {
@@ -101,9 +99,14 @@ Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const
   const std::size_t sites = bodies.sites().size();
   const bool nobody_to_displace =
       !room_on_both_sides() && sites * 2 > requests.instructions().size();
-  const auto far =
-      stubs ? far_pages(spending_of(objective), mapping_budget, sites, nobody_to_displace) : 0;
-  return AddressSpace{std::move(free), far, ring_pages(bodies), stubs};
+  // The rest of the budget is for the pages of bodies and code.
+  constexpr std::uint64_t for_others = 16;
+  return AddressSpace{
+      .free = std::move(free),
+      .arenas = arenas(spending_of(objective), mapping_budget, sites, nobody_to_displace),
+      .most_arenas = mapping_budget - std::min(mapping_budget, for_others),
+      .ring_pages = ring_pages(bodies),
+      .stubs = stubs};
 }
 
 bool Session::State::room_on_both_sides() const {

@@ -126,7 +126,9 @@ class Group {
   }
 
   [[nodiscard]] Opening opening(const Window& window) const {
-    return window.free_bytes >= 3 && options_.new_arenas ? Opening::anywhere : options_.opening;
+    return window.free_bytes >= 3 && options_.new_arenas
+               ? std::max(options_.opening, Opening::sparing)
+               : options_.opening;
   }
 
   std::optional<unsigned> finish(unsigned followers) {

@@ -46,9 +46,9 @@ class OneJump {
         });
   }
 
-  /// A window of 16 MiB may always get an arena: there are at most 256 of them per 16 MiB of code.
+  /// Windows of 16 MiB are where many sites meet: an arena there is worth its mapping.
   [[nodiscard]] Opening opening_for(const Window& window) const {
-    return search_.opening == Opening::adjoining && window.free_bytes >= 3 ? Opening::anywhere
+    return search_.opening == Opening::adjoining && window.free_bytes >= 3 ? Opening::sparing
                                                                            : search_.opening;
   }
 

@@ -38,7 +38,7 @@ struct JointOptions {
   unsigned followers = 4;  ///< how many instructions behind i may be placed anew with it
   bool evict = false;      ///< untouched followers may be displaced, too
   Opening opening = Opening::adjoining;
-  bool new_arenas = true;  ///< windows of 16 MiB may always open a page
+  bool new_arenas = true;  ///< windows of 16 MiB may open an arena
   bool look_ahead = true;  ///< refuse what leaves the site before without a jump
   bool all_prefixes =
       false;             ///< also others than Board::prefix_byte, to vary what sites before borrow

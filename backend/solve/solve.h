@@ -18,13 +18,6 @@
 
 namespace punster {
 
-/// Gaps of up to so many pages between pages with stubs are filled, so that they cost no mapping. A
-/// filler costs address space only, because it shows a page of the ring (place/page_ring.h); but a
-/// gap longer than the ring would be a mapping again.
-[[nodiscard]] inline std::int64_t arena_join_distance(std::uint32_t ring_pages) {
-  return ring_pages < 1024 ? ring_pages : 1024;
-}
-
 /// Which page of a ring of `size` file pages the virtual page `number` (address / 4096, signed)
 /// shows.
 [[nodiscard]] inline std::uint32_t ring_page(std::int64_t number, std::uint32_t size) {
@@ -58,8 +51,11 @@ struct TargetRange {
 /// which layout will carry the pages and how many arenas that layout can open are somebody else's
 /// decision.
 struct AddressSpace {
-  std::vector<TargetRange> free;    ///< ascending, disjoint
-  std::uint64_t far_pages = 1000;   ///< pages that may be opened away from every arena
+  std::vector<TargetRange> free;  ///< ascending, disjoint
+  /// Arenas that are opened where that spares evictions. Each is a mapping, and shows one turn of
+  /// the ring.
+  std::uint64_t arenas = 1000;
+  std::uint64_t most_arenas = 10000;  ///< as many where a site would be trapped otherwise
   std::uint32_t ring_pages = 4096;  ///< stubs share so many file pages: see ring_page()
   bool stubs = true;                ///< false: none anywhere, a jump has to reach the body itself
 };
@@ -121,7 +117,7 @@ struct SolverOptions {
   bool joint = true;       ///< false: each site by itself, whatever that does to its neighbours
   unsigned lookahead = 5;  ///< followers that may be placed anew, or evicted, together with a site
   unsigned threads = 1;    ///< more than one: plans are made in another; the result is the same
-  bool far_first = false;  ///< rather open a far page than evict a neighbour
+  bool far_first = false;  ///< rather open an arena than evict a neighbour
   std::atomic<bool>* cancelled = nullptr;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::vector<std::uint32_t> trace;  ///< instruction indices whose alternatives are recorded

@@ -27,22 +27,25 @@
 //   5. When a site finds no cheap target, its bytes are chosen one at a time (careful.cpp), and
 //      then up to four followers are taken back and placed anew together with it (joint.cpp). Both
 //      look at shapes before they look at addresses, and leave at once what cannot be.
-//   6. Untouched followers are displaced rather than pages opened far from everything: their copies
-//      stand in the row of bodies anyway (session/bridges.h), and each far page is a mapping.
+//   6. Untouched followers are displaced rather than arenas opened: their copies stand in the row
+//      of bodies anyway (session/bridges.h), and each arena is a mapping. An arena is a turn of the
+//      ring, so what lies in one that is open costs nothing, near or far (target_pages.h).
 //   7. Landing pads (landing_pads.cpp) where the plan calls for them or nothing else helped, and at
 //      last the trap.
 //
-// Measured, every instruction a site: ls, git and perl 100 % in 35 to 49 mappings, bash all but one
-// of 200,000 in 40, gdb all but 3 of 1,492,761 in 77. With targets above the image only: python3.11
-// 99.15 % in 190 mappings, libc 99.57 % in 389, libcrypto 99.13 % in 212, libx265 99.88 % in 42.
-// Without points 2 and 4 (and the middle bytes of 3) the same solver left 8,500 traps instead of
-// 5,500 in python3.11, in 3,575 mappings and 75 MB instead of 30. All jumps, 100 % everywhere: ls
-// 94 mappings, git 444, libc 621; with far pages instead of point 6: 166, 1,972 and 1,222.
+// Measured, every instruction a site: ls, git and libc (raised) 100 % in 17 to 58 mappings, perl
+// all but one of 397,422 in 34, bash all but two of 190,839 in 33, gdb all but 3 of 1,492,761
+// in 62. python3.11, with targets above the image only, 99.22 % in 152. Without points 2 and 4 (and
+// the middle bytes of 3) the same solver left 8,500 traps instead of 5,500 in python3.11, in 3,575
+// mappings and 75 MB instead of 30. All jumps, 100 % everywhere: ls 72 mappings, bash 97, git 193,
+// libc 366; when pages close to open ones counted as free, 94, 314, 444 and 481, and with far pages
+// instead of point 6 166, 895, 1,972 and 1,222.
 //
 // Time, in CPU seconds for the whole of `punster patch` (decoding, transfer and writing included):
 // git 1.3, gdb 3.4, libx265 (3 million sites) 9.7; of the latter 17.2 before the plan's shapes were
 // tabulated, 14.8 before joint placement was pruned by kinds of bytes, 11.3 before careful checks
-// were few and starts were looked at 256 at once.
+// were few and starts were looked at 256 at once. On two cores git takes 0.89 s and libx265 4.3 s:
+// plans are made, and bodies written, beside the solver (plan_ahead.h).
 //
 // The order of the steps below is the order of their cost. Deterministic: no step depends on
 // anything but the input.
@@ -97,26 +100,39 @@ class Solver {
     plan_.reach(i);
     if (!options_.joint) return choose_alone(i);
     const auto ranking = plan_.rank(i);
+    if (is_hopeless(done)) return choose_quickly(i, ranking);
     if (try_ranked(i, ranking, 0, ShapePlan::tolerable) ||
         try_carefully(i, ranking, Opening::adjoining, few_checks) || try_joint(i, true) ||
-        (may_go_far(input_.space.far_pages) &&
+        (may_go_far(input_.space.arenas) &&
          try_carefully(i, ranking, Opening::anywhere, many_checks)) ||
         try_ranked(i, ranking, ShapePlan::tolerable, UINT32_MAX) || try_joint(i, false) ||
         try_any_top(i, ranking))
       return;
     const std::uint64_t share =
         options_.far_first
-            ? input_.space.far_pages
-            : input_.space.far_pages * done / input_.sites.size() + input_.space.far_pages / 64;
+            ? input_.space.arenas
+            : input_.space.arenas * done / input_.sites.size() + input_.space.arenas / 64;
     if (may_go_far(share) && try_far(i, ranking)) return;
     if (try_eviction(i)) return;
-    if (may_go_far(input_.space.far_pages) && try_far(i, ranking)) return;
+    if (may_go_far(input_.space.arenas) && try_far(i, ranking)) return;
     if (try_anything(i)) return;
     if (board_.is_call(i)) return call_anyhow(i);
     give_up_on_jumps(i);
   }
 
+  /// With hardly any arena allowed, sites fail by the thousands, and each would be searched for a
+  /// millisecond: bash, four arenas, 200 s.
+  [[nodiscard]] bool is_hopeless(std::size_t done) const {
+    return given_up_ > 1000 && given_up_ * 50 > done;
+  }
+  void choose_quickly(InsnIndex i, const ShapePlan::Ranking& ranking) {
+    if (try_ranked(i, ranking, 0, UINT32_MAX) || try_any_top(i, ranking)) return;
+    if (board_.is_call(i)) return call_anyhow(i);
+    give_up_on_jumps(i);
+  }
+
   void give_up_on_jumps(InsnIndex i) {
+    ++given_up_;
     if (try_pad(i, true)) return;
     if (options_.traps && options_.allows(Tactic::B0)) {
       board_.commit_trap(i, one_byte_trap);
@@ -127,8 +143,7 @@ class Solver {
   /// Without joint: the first shape that has a target, as E9Patch goes about it.
   void choose_alone(InsnIndex i) {
     if (board_.is_call(i)) return call_anyhow(i);
-    const auto opening =
-        may_go_far(input_.space.far_pages) ? Opening::anywhere : Opening::adjoining;
+    const auto opening = may_go_far(input_.space.arenas) ? Opening::anywhere : Opening::adjoining;
     for (unsigned k = 0; k < std::min(board_.length(i), 4u); ++k)
       if (try_place(i, k, {.opening = opening, .look_ahead = false, .demanding = false},
                     "any target"))
@@ -140,8 +155,8 @@ class Solver {
     give_up_on_jumps(i);
   }
 
-  [[nodiscard]] bool may_go_far(std::uint64_t pages) const {
-    return board_.pages().far_opened() < pages;
+  [[nodiscard]] bool may_go_far(std::uint64_t arenas) const {
+    return board_.pages().arenas_open() < arenas;
   }
 
   /// Long instructions behind long ones: nobody borrows, nothing has to be planned.
@@ -249,12 +264,12 @@ class Solver {
     return try_jumps(
                i, ranking,
                {.opening = Opening::anywhere, .insistence = Insistence::barely, .limit = 1000},
-               "a far page") ||
+               "a new arena") ||
            try_jumps(i, ranking,
                      {.opening = Opening::anywhere,
                       .look_ahead = false,
                       .insistence = Insistence::barely},
-                     "a far page that does not suit the site before");
+                     "a new arena, though it does not suit the site before");
   }
   bool try_eviction(InsnIndex i) {
     if (!has_evictable_follower(i)) return false;
@@ -285,12 +300,15 @@ class Solver {
                         .look_ahead = false,
                         .all_prefixes = true,
                         .nodes = nodes},
-                       "followers placed anew or evicted, with far pages");
+                       "followers placed anew or evicted, with new arenas");
   }
 
   bool note(InsnIndex i, const char* what, bool worked) {
-    if (std::binary_search(traced_.begin(), traced_.end(), i))
-      trace_.push_back({i, "search", std::string(what) + (worked ? ": found" : ": none")});
+    if (std::binary_search(traced_.begin(), traced_.end(), i)) {
+      std::string outcome = what;
+      outcome += worked ? ": found" : ": none";
+      trace_.push_back({i, "search", std::move(outcome)});
+    }
     return worked;
   }
 
@@ -342,7 +360,8 @@ class Solver {
   ShapePlan plan_;
   Desk desk_{board_, plan_};
   std::vector<std::uint32_t> traced_;
-  unsigned desperate_ = 0;  // sites that came so far
+  unsigned desperate_ = 0;    // sites that came so far
+  std::size_t given_up_ = 0;  // sites that came to landing pads
   std::vector<TraceNote> trace_;
 };
 

@@ -20,15 +20,18 @@ std::int64_t page_range(const AddressSpace& space) {
 
 TargetPages::TargetPages(const AddressSpace& space)
     : free_(space.free),
-      join_(arena_join_distance(space.ring_pages)),
       first_(first_page(space)),
       count_(page_range(space)),
       legal_(first_, count_),
       open_(first_, count_),
+      arenas_(0, count_ / space.ring_pages + 1),
       roomy_(first_, count_),
       ring_inverse_(UINT64_MAX / space.ring_pages + 1),
       ring_(space.ring_pages),
-      settled_(static_cast<std::size_t>(count_)) {
+      settled_(static_cast<std::size_t>(count_)),
+      open_in_turn_(static_cast<std::size_t>(count_ / space.ring_pages) + 1),
+      most_arenas_(std::max(space.arenas, space.most_arenas)),
+      sparing_arenas_(space.arenas / 2) {
   if (!space.stubs) return;
   for (const auto& range : free_)
     for (std::int64_t page = (range.lo + 4095) >> 12; page < range.hi >> 12; ++page)
@@ -54,7 +57,10 @@ int TargetPages::free_run(const Page& page, int from, int to) {
 
 void TargetPages::settle(std::int64_t page) {
   if (settled_[page - first_]++ > 0) return;
-  if (!joins(page)) ++far_opened_;
+  if (open_in_turn_[turn(page)]++ == 0) {
+    ++arenas_open_;
+    arenas_.insert(turn(page));
+  }
   open_.insert(page);
   roomy_.insert(page);
 }
@@ -63,7 +69,10 @@ void TargetPages::leave(std::int64_t page) {
   if (--settled_[page - first_] > 0) return;
   open_.erase(page);
   roomy_.erase(page);
-  if (!joins(page)) --far_opened_;
+  if (--open_in_turn_[turn(page)] == 0) {
+    --arenas_open_;
+    arenas_.erase(turn(page));
+  }
 }
 
 void TargetPages::set_bits(std::int64_t target, bool used) {
@@ -139,8 +148,10 @@ TargetPages::Starts TargetPages::free_starts(std::int64_t line, Opening opening)
 bool TargetPages::may_hold(const Window& window, Opening opening) const {
   const std::int64_t first = window.lo() >> 12, last = (window.hi() - 1) >> 12;
   if (opening == Opening::none) return open_.next(first) <= last;
-  if (legal_.next(first) > last) return false;
-  return opening == Opening::anywhere || open_.next(first - join_) <= last + join_;
+  const std::int64_t legal = legal_.next(first);
+  if (legal > last) return false;
+  return may_add_arena(opening) ||
+         arenas_.next(turn(legal)) <= turn(std::min(last, first_ + count_ - 1));
 }
 
 bool TargetPages::any_in(std::int64_t lo, std::int64_t hi, Opening opening) const {
@@ -169,21 +180,33 @@ ByteChoice TargetPages::stretches_with_pages(const Window& window) const {
   return stretches;
 }
 
+std::optional<std::int64_t> TargetPages::page_of_open_arena(std::int64_t first,
+                                                            std::int64_t last) const {
+  first = std::max(first, first_);
+  last = std::min(last, first_ + count_ - 1);
+  if (first > last) return std::nullopt;
+  const auto size = static_cast<std::int64_t>(ring_.size());
+  const auto usable = [&](std::int64_t page) { return !open_.has(page) && legal(page); };
+  for (auto t = arenas_.next(turn(first)); t <= turn(last); t = arenas_.next(t + 1)) {
+    const std::int64_t lo = std::max(first, first_ + t * size);
+    const std::int64_t hi = std::min(last, first_ + t * size + size - 1);
+    // The lowest run of open pages grows: downwards, because sites come from high to low addresses
+    // and their windows with them; else upwards.
+    const std::int64_t page = open_.next(lo);
+    const std::int64_t below = page > hi ? hi : page - 1;
+    if (below >= lo && usable(below)) return below;
+    if (page > hi) continue;
+    const std::int64_t above = open_.end_of_run(page);
+    if (above <= hi && usable(above)) return above;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> TargetPages::page_to_open(const Window& window, Opening opening) const {
   if (opening == Opening::none) return std::nullopt;
   const std::int64_t first = (window.lo() + 4095) >> 12, last = (window.hi() >> 12) - 1;
-  auto usable = [&](std::int64_t page) {
-    return page >= first && page <= last && !open_.has(page) && legal(page);
-  };
-  // The lowest run of open pages in the window grows: downwards, because sites come from high to
-  // low addresses and their windows with them; else upwards.
-  if (const std::int64_t page = open_.next(first - join_); page <= last + join_) {
-    const std::int64_t below = page > last ? last : page - 1;
-    if (usable(below)) return below;
-    const std::int64_t above = std::max(open_.end_of_run(page), first);
-    if (above <= page + join_ && usable(above)) return above;
-  }
-  if (opening != Opening::anywhere) return std::nullopt;
+  if (const auto page = page_of_open_arena(first, last)) return page;
+  if (!may_add_arena(opening)) return std::nullopt;
   std::optional<std::int64_t> nearest;
   for (const auto& range : free_) {
     const std::int64_t lo = std::max(first, (range.lo + 4095) >> 12);

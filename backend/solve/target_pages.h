@@ -4,9 +4,11 @@
 // window, on pages that are open already (or that would join an arena), where do five free bytes
 // begin whose displacement has these low bytes? A free byte is one that no stub uses on the file
 // page that is shown there: virtual pages share a ring of them (place/page_ring.h), each a bitmap.
-// Which pages are open, which of them have room, and which may be opened at all are sets with a
-// fast "next from here", so wide windows are searched by walking neighbours and never scan what is
-// full.
+// The virtual pages of one turn of the ring are one mapping, an arena, however few of them are
+// used: what costs is the first page of a turn, and the address space says how many arenas there
+// may be. Which pages are open, which of them have room, and which may be opened at all are sets
+// with a fast "next from here", so wide windows are searched by walking neighbours and never scan
+// what is full.
 //
 // A window falls into *lines*: 256 addresses whose displacements differ in the lowest byte only.
 // Demands on the upper bytes single out lines, which are visited in the order of the demand's
@@ -55,8 +57,9 @@ struct Window {
 /// How far a search may go.
 enum class Opening : std::uint8_t {
   none,       ///< open pages only
-  adjoining,  ///< also a new page within arena_join_distance() of an open one
-  anywhere,   ///< also a new page by itself: one more mapping
+  adjoining,  ///< also a new page of an open arena
+  sparing,    ///< also a new arena, while fewer than half of AddressSpace::arenas are open
+  anywhere,   ///< also a new arena, while there is one left of AddressSpace::most_arenas
 };
 
 class TargetPages {
@@ -85,7 +88,7 @@ class TargetPages {
   /// Whether the page may hold stubs at all.
   [[nodiscard]] bool legal(std::int64_t page) const { return legal_.has(page); }
 
-  [[nodiscard]] std::uint64_t far_opened() const { return far_opened_; }
+  [[nodiscard]] std::uint64_t arenas_open() const { return arenas_open_; }
 
  private:
   static constexpr int refusal_cost = 512, line_cost = 8;
@@ -102,12 +105,13 @@ class TargetPages {
     if (bit > 59 && word < 63) bits |= page.used[word + 1] << (64 - bit);
     return (bits & 31) == 0;
   }
-  [[nodiscard]] bool joins(std::int64_t page) const {
-    return open_.next(page - join_) <= page + join_;
+  [[nodiscard]] bool may_add_arena(Opening opening) const {
+    return (opening == Opening::anywhere && arenas_open_ < most_arenas_) ||
+           (opening == Opening::sparing && arenas_open_ < sparing_arenas_);
   }
   [[nodiscard]] bool may_open(std::int64_t page, Opening opening) const {
     if (opening == Opening::none || !legal(page)) return false;
-    return opening == Opening::anywhere || joins(page);
+    return arenas_.has(turn(page)) || may_add_arena(opening);
   }
   void set_bits(std::int64_t target, bool used);
   void settle(std::int64_t page);
@@ -118,6 +122,12 @@ class TargetPages {
     const std::uint64_t fraction = ring_inverse_ * static_cast<std::uint32_t>(page - first_);
     return static_cast<std::uint32_t>((static_cast<unsigned __int128>(fraction) * ring_.size()) >>
                                       64);
+  }
+  /// (page - first_) / ring size.
+  [[nodiscard]] std::int64_t turn(std::int64_t page) const {
+    const auto number = static_cast<std::uint32_t>(page - first_);
+    return static_cast<std::int64_t>((static_cast<unsigned __int128>(ring_inverse_) * number) >>
+                                     64);
   }
   [[nodiscard]] Page& ring(std::int64_t page) { return ring_[ring_index(page)]; }
   [[nodiscard]] const Page& ring(std::int64_t page) const { return ring_[ring_index(page)]; }
@@ -146,20 +156,23 @@ class TargetPages {
   /// Values for the highest free byte of `window` (three free) under which pages are open, at
   /// most 12.
   [[nodiscard]] ByteChoice stretches_with_pages(const Window& window) const;
-  /// A page worth opening for `window`: one that joins an arena if there is one, else the one
-  /// nearest to the image; nothing when `opening` forbids or nothing is legal.
+  /// A page worth opening for `window`: one of an open arena if there is one, else the one nearest
+  /// to the image; nothing when `opening` forbids or nothing is legal.
   [[nodiscard]] std::optional<std::int64_t> page_to_open(const Window& window,
                                                          Opening opening) const;
+  [[nodiscard]] std::optional<std::int64_t> page_of_open_arena(std::int64_t first,
+                                                               std::int64_t last) const;
 
   std::vector<TargetRange> free_;
-  std::int64_t join_;
   std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
   PageSet legal_, open_;
+  PageSet arenas_;              // turns of the ring with open pages
   mutable PageSet roomy_;       // open pages, without those found full
   std::uint64_t ring_inverse_;  // 2^64 over the ring's size, rounded up
   std::vector<Page> ring_;
-  std::vector<std::uint16_t> settled_;  // stubs that touch a page, by page number
-  std::uint64_t far_opened_ = 0;
+  std::vector<std::uint16_t> settled_;       // stubs that touch a page, by page number
+  std::vector<std::uint32_t> open_in_turn_;  // pages, by turn
+  std::uint64_t most_arenas_, sparing_arenas_, arenas_open_ = 0;
 };
 
 template <typename Accept>

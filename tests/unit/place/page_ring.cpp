@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::int64_t page = 4096;
 
-SharedPages pages_of(const PageRing& ring, std::int64_t join_distance, TakenRanges taken = {}) {
+SharedPages pages_of(const PageRing& ring, TakenRanges taken = {}) {
   SharedPages shared;
-  ring.append_to(shared, join_distance, taken);
+  ring.append_to(shared, taken);
   return shared;
 }
 
@@ -41,7 +41,7 @@ TEST_CASE("ring: virtual pages a multiple of its size apart show one page of the
   put(ring, 100 * page + 10, 1);
   put(ring, 100 * page + 70 * page + 20, 2);
   put(ring, 100 * page - 700 * page + 30, 3);
-  const auto shared = pages_of(ring, 1);
+  const auto shared = pages_of(ring);
   CHECK(shared.mappings.size() == 3);
   CHECK(shared.pages.size() == page);
   CHECK(seen(shared, 100 * page + 10) == 1);
@@ -51,24 +51,28 @@ TEST_CASE("ring: virtual pages a multiple of its size apart show one page of the
   CHECK(seen(shared, 170 * page + 15) == 0xcc);
 }
 
-TEST_CASE("ring: a joined gap costs no page beyond the ring's") {
+TEST_CASE("ring: what lies in one turn is one mapping, unless something lies between") {
   PageRing ring(10);
   put(ring, 0, 1);
   put(ring, 9 * page, 2);
-  const auto shared = pages_of(ring, 10);
+  const auto shared = pages_of(ring);
   REQUIRE(shared.mappings.size() == 1);
   CHECK(shared.virtual_pages == 10);
   CHECK(shared.pages.size() == 10 * page);
+  const std::pair<std::int64_t, std::int64_t> taken[] = {{4 * page, 5 * page}};
+  const auto parted = pages_of(ring, taken);
+  CHECK(parted.mappings.size() == 2);
+  CHECK(parted.virtual_pages < 10);
 }
 
-TEST_CASE("ring: a run that passes its end is two mappings") {
+TEST_CASE("ring: what passes the ring's end is two mappings") {
   PageRing ring(10);
   put(ring, 8 * page, 1);
   put(ring, 12 * page, 2);
-  const auto shared = pages_of(ring, 10);
+  const auto shared = pages_of(ring);
   REQUIRE(shared.mappings.size() == 2);
-  CHECK(shared.mappings[0].pages == 2);
-  CHECK(shared.mappings[1].pages == 3);
+  CHECK(shared.mappings[0].pages == 1);
+  CHECK(shared.mappings[1].pages == 1);
   CHECK(seen(shared, 8 * page) == 1);
   CHECK(seen(shared, 12 * page) == 2);
 }
@@ -76,7 +80,7 @@ TEST_CASE("ring: a run that passes its end is two mappings") {
 TEST_CASE("ring: a stub may lie across pages, and across the ring's end") {
   PageRing ring(4);
   put(ring, 8 * page - 2, 9);
-  const auto shared = pages_of(ring, 1);
+  const auto shared = pages_of(ring);
   for (std::int64_t a = 8 * page - 2; a < 8 * page + 3; ++a) CHECK(seen(shared, a) == 9);
 }
 
@@ -107,7 +111,7 @@ TEST_CASE("ring: random stubs are seen where they were put") {
     }
     const std::int64_t lo = -static_cast<std::int64_t>(random() % 50) * page;
     const std::pair<std::int64_t, std::int64_t> taken[] = {{lo, lo + page}};
-    const auto shared = pages_of(ring, static_cast<std::int64_t>(random() % 60), taken);
+    const auto shared = pages_of(ring, taken);
     for (const auto& [at, byte] : wanted)
       if (seen(shared, at) != byte) FAIL("address " << at);
     CHECK(shared.pages.size() <= size * page);

@@ -89,22 +89,34 @@ TEST_CASE("pages: a stub's five bytes are taken, and free again when released") 
   CHECK(pages.can_take(base + 100, Opening::none));
 }
 
-TEST_CASE("pages: an adjoining page is at most the join distance away") {
+TEST_CASE("pages: an arena is a turn of the ring, and there are so many as allowed") {
   AddressSpace small = space;
   small.ring_pages = 16;
+  small.arenas = 4;
+  small.most_arenas = 3;  // no less than the others
+  const auto turn = [](std::int64_t n) { return base + n * 16 * 4096; };
+  static_assert(base % (16 * 4096) == 0);
   TargetPages pages(small);
-  const std::int64_t distance = arena_join_distance(small.ring_pages);
-  CHECK_FALSE(pages.can_take(base, Opening::adjoining));
-  pages.take(base);
-  CHECK(pages.can_take(base + (distance << 12) + 64, Opening::adjoining));
-  CHECK_FALSE(pages.can_take(base + ((distance + 1) << 12) + 64, Opening::adjoining));
-  CHECK(pages.far_opened() == 1);
-  pages.take(base + (distance << 12) + 64);
-  CHECK(pages.far_opened() == 1);
-  pages.release(base + (distance << 12) + 64);
-  pages.release(base);
-  CHECK(pages.far_opened() == 0);
-  CHECK_FALSE(pages.can_take(base, Opening::adjoining));
+  CHECK_FALSE(pages.can_take(base + 50, Opening::adjoining));
+  pages.take(base + 50);
+  CHECK(pages.can_take(turn(1) - 64, Opening::adjoining));
+  CHECK_FALSE(pages.can_take(turn(1) + 100, Opening::adjoining));
+  CHECK(pages.arenas_open() == 1);
+  pages.take(turn(1) - 64);
+  CHECK(pages.arenas_open() == 1);
+  CHECK(pages.can_take(turn(1) + 100, Opening::sparing));
+  pages.take(turn(1) + 100);
+  CHECK_FALSE(pages.can_take(turn(2) + 200, Opening::sparing));
+  pages.take(turn(3) - 3);  // across two turns
+  CHECK(pages.arenas_open() == 4);
+  CHECK(pages.can_take(turn(3) + 200, Opening::adjoining));
+  CHECK_FALSE(pages.can_take(turn(4) + 200, Opening::anywhere));
+  pages.release(turn(1) + 100);
+  CHECK(pages.can_take(turn(4) + 200, Opening::anywhere));
+  pages.release(turn(1) - 64);
+  pages.release(base + 50);
+  CHECK(pages.arenas_open() == 2);
+  CHECK_FALSE(pages.can_take(base + 50, Opening::adjoining));
 }
 
 TEST_CASE("pages: a search finds the only free run") {

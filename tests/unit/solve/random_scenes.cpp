@@ -77,7 +77,8 @@ class RandomScene {
   }
 
   void address_space(Scene& scene, std::int64_t base) {
-    scene.far_pages = pick(3) == 0 ? pick(4) : 1000;
+    scene.arenas = pick(3) == 0 ? pick(4) : 1000;
+    scene.most_arenas = pick(3) == 0 ? pick(4) : 1000;
     const auto side = pick(3);
     std::vector<TargetRange> room;
     const std::int64_t gap = std::int64_t{pick(3) == 0 ? 0x70000000u : pick(0x20000000)};

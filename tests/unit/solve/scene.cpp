@@ -63,7 +63,8 @@ Scene& Scene::tactics(std::initializer_list<Tactic> list) {
 Solution Scene::solve() {
   std::vector<CodeRegion> code;
   for (const auto& region : regions) code.push_back({vaddr(region.address), region.bytes});
-  const AddressSpace space{.free = room, .far_pages = far_pages, .stubs = stubs};
+  const AddressSpace space{
+      .free = room, .arenas = arenas, .most_arenas = most_arenas, .stubs = stubs};
   auto solution = punster::solve({code, insns, paddings, sites, space, this}, options);
   REQUIRE(solution);
   return std::move(solution).value();
