@@ -65,9 +65,9 @@ class Board {
   [[nodiscard]] bool is_call(InsnIndex i) const {
     return is_site(i) && input_.sites[site_of_[i]].retarget_call;
   }
-  /// Whether i is a site whose bytes are replaced in place (I0).
-  [[nodiscard]] bool is_replaced(InsnIndex i) const {
-    return is_site(i) && input_.sites[site_of_[i]].replace() != nullptr;
+  /// What replaces i in place (I0); null: nothing does.
+  [[nodiscard]] const std::string* replacement(InsnIndex i) const {
+    return is_site(i) ? input_.sites[site_of_[i]].replace() : nullptr;
   }
   /// The prefixes of a call, which put its E8 where it ends with the original.
   [[nodiscard]] unsigned call_prefixes(InsnIndex i) const { return length(i) - 5; }

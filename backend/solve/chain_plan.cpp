@@ -122,7 +122,7 @@ Shapes ChainPlanner::shapes_of(const ChainPlans::Chain& chain, InsnIndex i) cons
   for (unsigned d = 0; d < gap; ++d)
     shapes.gap = static_cast<std::uint8_t>(shapes.gap | kind_bits(Kind::free_byte, d));
   shapes.shift = static_cast<std::uint8_t>(2 * std::min(length, 4u));
-  const bool site = board_.is_site(i), replaced = board_.is_replaced(i);
+  const bool site = board_.is_site(i), replaced = board_.replacement(i) != nullptr;
   auto add = [&](Planned shape, unsigned watched, std::array<std::uint16_t, 4> cost) {
     shapes.list[shapes.count++] = {shape, own_kinds(i, shape),
                                    static_cast<std::uint8_t>(2 * watched), cost};
@@ -192,8 +192,9 @@ Kinds ChainPlanner::own_kinds(InsnIndex i, Planned shape) const {
 
 Kind ChainPlanner::kind_within(InsnIndex i, Planned shape, unsigned d) const {
   const auto original = [&] {
-    const Position p = board_.start(i) + d;
-    return board_.is_replaced(i) ? kind_of_value(board_.bytes().value(p)) : kind_of(p);
+    const std::string* bytes = board_.replacement(i);
+    return bytes ? kind_of_value(static_cast<std::uint8_t>((*bytes)[d]))
+                 : kind_of(board_.start(i) + d);
   };
   switch (shape) {
     case Planned::untouched:

@@ -141,10 +141,11 @@ TEST_CASE("random scenes satisfy the oracle") {
   CHECK(evictions > 200);
 }
 
-TEST_CASE("the same scene has the same solution") {
+TEST_CASE("the same scene has the same solution, with one thread and with two") {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     INFO("seed " << seed);
     auto one = RandomScene(seed).make(), other = RandomScene(seed).make();
+    other.options.threads = 2;
     const auto a = one.solve(), b = other.solve();
     CHECK(a.code == b.code);
     REQUIRE(a.stubs.size() == b.stubs.size());
