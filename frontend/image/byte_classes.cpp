@@ -127,15 +127,6 @@ std::size_t padding_at(const Region& region, std::size_t at, std::size_t hi) {
   return end - at;
 }
 
-bool ends_long_nop(const Region& region, std::size_t lo, std::size_t at) {
-  constexpr std::size_t shortest = 3, longest = 15;
-  for (std::size_t length = shortest; length <= longest && length <= at - lo; ++length) {
-    const FlowInfo info = region.decode(at - length);
-    if (info.kind == FlowKind::nop && info.length == length) return true;
-  }
-  return false;
-}
-
 void classify(const Region& region, CodeMap& map) {
   RangeList ranges(map);
   for (std::size_t at = 0; at < region.size();) {

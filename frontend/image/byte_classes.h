@@ -15,10 +15,4 @@ void classify(const Region& region, CodeMap& map);
 /// that is a multiple of 8. 0 when there is none.
 [[nodiscard]] std::size_t padding_at(const Region& region, std::size_t at, std::size_t hi);
 
-/// Whether a no-operation of three bytes or more that begins at `lo` or later ends at `at`: what
-/// assemblers align by. Inside a stretch that nobody has decoded it is the only sign that an
-/// instruction begins at `at`: behind a prefix, or amid an instruction, code decodes as well, and
-/// soon falls in step.
-[[nodiscard]] bool ends_long_nop(const Region& region, std::size_t lo, std::size_t at);
-
 }  // namespace punster

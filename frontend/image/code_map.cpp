@@ -255,30 +255,15 @@ class Analysis {
           if (!region.is_free(at)) continue;
           std::size_t hi = at;
           while (hi < region.size() && region.is_free(hi)) ++hi;
-          more |= try_stretch(trials, region, at, hi);
+          const std::size_t start = at + padding_at(region, at, hi);
+          if (start < hi)
+            more |= trials.attempt({region.address(start), Evidence::gap}) == Verdict::accepted;
           at = hi;
         }
       }
       descend();
       if (more) try_hints();
     }
-  }
-
-  // From its begin, else from the first place behind it that something was aligned for.
-  static bool try_stretch(Trials& trials, const Region& region, std::size_t at, std::size_t hi) {
-    constexpr std::uint64_t alignment = 16;
-    constexpr double lowest_inside = -8;
-    const std::uint64_t budget = trials.steps_taken() + 64 * (hi - at) + 65536;
-    at += padding_at(region, at, hi);
-    if (at == hi) return false;
-    if (trials.attempt({region.address(at), Evidence::gap}) == Verdict::accepted) return true;
-    const std::size_t lo = at;
-    for (at += alignment - region.address(at).value % alignment;
-         at < hi && trials.steps_taken() < budget; at += alignment)
-      if (ends_long_nop(region, lo, at) &&
-          trials.attempt({region.address(at), Evidence::gap}, lowest_inside) == Verdict::accepted)
-        return true;
-    return false;
   }
 
   void report(std::uint64_t done) const {
@@ -320,6 +305,8 @@ std::string describe(DoubtReason reason, Vaddr at) {
       return "the instruction at " + to_hex(at) + " is cut off";
     case DoubtReason::odd:
       return "the instruction at " + to_hex(at) + " is one that nobody writes";
+    case DoubtReason::excluded:
+      return "excluded by request";
     case DoubtReason::disputed:
       return "two readings overlap, or one fails, at " + to_hex(at);
   }

@@ -75,8 +75,7 @@ Trials::Trials(const Image& image, Claims& claims, Findings& findings, Descent& 
     : image_(image), claims_(claims), findings_(findings), descent_(descent),
       likelihood_(likelihood) {}
 
-Verdict Trials::attempt(const Hint& hint, double lowest) {
-  lowest_allowed_ = lowest;
+Verdict Trials::attempt(const Hint& hint) {
   const Spot spot = claims_.find(hint.address);
   if (!spot || !spot.region->is_free(spot.at))
     return Verdict::settled;
@@ -108,14 +107,12 @@ bool Trials::passes(const Hint& hint) {
   open_.clear();
   bits_ = 0;
   ended_ = false;
-  lowest_ = 0;
   sensible_ = explore(hint.address) && ended_;
   double needed = threshold(hint.evidence);
   if (sensible_ && through_calls_ && hint.evidence == Evidence::gap)
     needed = read_on(claims_.find(hint.address));
   for (const Step& step : steps_) step.spot.region->clear_trial(step.spot.at, step.info.length);
-  steps_taken_ += steps_.size();
-  return sensible_ && bits_ >= needed && lowest_ >= lowest_allowed_;
+  return sensible_ && bits_ >= needed;
 }
 
 // Behind what ends a stretch's first run, run by run, until there is evidence enough. Returns what
@@ -202,7 +199,6 @@ bool Trials::follow(Spot spot) {
     region.set_trial(at, info.length);
     steps_.push_back({{&region, at}, info});
     weigh({&region, at}, info);
-    lowest_ = std::min(lowest_, bits_);
     at += info.length;
     const bool call = info.kind == FlowKind::call || info.kind == FlowKind::indirect_call;
     ended_ |= info.ends_flow() || call;

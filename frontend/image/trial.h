@@ -22,11 +22,8 @@ class Trials {
 
   /// Decodes everything that direct flow reaches from `hint` and claims all of it when it makes
   /// sense as code throughout, nothing otherwise. What it calls, and what follows its calls, become
-  /// hints. A balance that was ever below `lowest` fails: a bad beginning may be data that good
-  /// code follows.
-  Verdict attempt(const Hint& hint, double lowest = -1e9);
-  /// Instructions decoded by all attempts, for callers who attempt much.
-  [[nodiscard]] std::uint64_t steps_taken() const { return steps_taken_; }
+  /// hints.
+  Verdict attempt(const Hint& hint);
 
  private:
   struct Step {
@@ -52,8 +49,7 @@ class Trials {
   // Of the trial in progress:
   std::vector<Step> steps_;
   std::vector<Vaddr> open_;
-  std::uint64_t steps_taken_ = 0;
-  double bits_ = 0, lowest_ = 0, lowest_allowed_ = 0;
+  double bits_ = 0;
   bool through_calls_ = false;
   bool sensible_ = false;  // nothing in it contradicts code
   bool ended_ = false;     // some path reached a terminator or known code
