@@ -25,7 +25,7 @@ Exit status: 0 done, 1 failed or nothing matched, 2 wrong usage, 3 not all patch
      "[OPTIONS]",
      "Writes OUTPUT: INPUT with an action at every instruction that an expression matches.",
      R"(Expressions: true, jmp, jcc, call, ret, syscall, asm, mnemonic, addr, offset, size, section, symbol,
-  target, op[0].., src[0].., dst[0].., reg[0].., mem[0].., imm[0].., reads, writes; == != < <= > >= in,
+  target, random, BB, F, op[0].., src[0].., dst[0].., reg[0].., mem[0].., imm[0].., reads, writes; == != < <= > >= in,
   "regular expressions", and, or, not, ( ). Several -M before one -P must all match; none at all matches
   everything.
 Actions: empty, count, count(atomic), print, breakpoint, exit(N) run before the instruction;
