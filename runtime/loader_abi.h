@@ -6,7 +6,7 @@
 // the output file; the runtime adds the load bias. A change of meaning moves PUNSTER_ABI_VERSION.
 //
 //   tables segment (R):   PunsterHeader | PunsterMapping[] | PunsterTrap[] | PunsterImport[] |
-//   strings runtime segment (RX): the blob; at its symbol `punster_config` stands a PunsterConfig
+//   PunsterCall[] | strings   runtime segment (RX): the blob; at its symbol `punster_config` stands a PunsterConfig
 //   state segment (RW):   at least one page, zero-filled, for the runtime's own variables
 //
 // Plain C, because the runtime is C.
@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define PUNSTER_ABI_VERSION 3u
+#define PUNSTER_ABI_VERSION 4u
 // The bytes 'P' 'U' 'N' 'S' 'T' 'E' 'R' 1. They begin the tables segment: a rewritten file is
 // recognised by a PT_LOAD whose first file bytes these are, with or without section headers.
 #define PUNSTER_MAGIC 0x01524554534e5550ull
@@ -26,6 +26,24 @@
 enum PunsterMappingKind {
   PUNSTER_TRAMPOLINES = 1,  // stubs and bodies: read + execute, at a new address
   PUNSTER_OVERLAY = 2,      // a patched copy of code pages: replaces the original, same protection
+  PUNSTER_CONSTANTS = 3,    // a client's data: read only, at a new address
+  PUNSTER_VARIABLES = 4,    // a client's data: read and write, private, at a new address
+};
+
+// Routines of a client that run beside the program. The arguments of `init` are those of main and the run-time
+// address of the dynamic section (0: none); the others have none.
+enum PunsterCallTime {
+  PUNSTER_BEFORE_INIT = 1,  // once everything is mapped
+  PUNSTER_INIT = 2,         // next
+  PUNSTER_AFTER_INIT = 3,   // last, before the program goes on
+  PUNSTER_FINI = 4,         // when the program exits by exit(); executables only
+};
+
+// Author: backend/emit, in the order of the client's requests. Reader: runtime at start and exit.
+struct PunsterCall {
+  uint64_t address;    // link-time
+  uint32_t when;       // enum PunsterCallTime
+  uint32_t reserved0;  // 0
 };
 
 enum PunsterHook {
@@ -111,6 +129,10 @@ struct PunsterHeader {
       syscall_gate;  // link-time; displaced `syscall` instructions come by here. 0: they do not
   uint64_t raised_by;     // how much higher all addresses are than in the input; a multiple of the page
                           // size. Nothing at run time depends on it
+  uint64_t calls_offset;     // bytes from the start of this structure: PunsterCall[call_count]
+  uint32_t call_count;
+  uint32_t reserved0;        // 0
+  uint64_t dynamic_address;  // link-time; of the dynamic section, 0: there is none
   uint8_t build_key[32];  // SHA-256 of the input and the requests: identifies this very file
 };
 
@@ -141,10 +163,11 @@ struct PunsterCounters {
 #ifdef __cplusplus
 static_assert(sizeof(PunsterMapping) == 24 && sizeof(PunsterTrap) == 16 &&
               sizeof(PunsterImport) == 16);
-static_assert(sizeof(PunsterHeader) == 184 && sizeof(PunsterConfig) == 32);
+static_assert(sizeof(PunsterCall) == 16);
+static_assert(sizeof(PunsterHeader) == 208 && sizeof(PunsterConfig) == 32);
 static_assert(sizeof(PunsterCounters) == 72);
 #else
-_Static_assert(sizeof(struct PunsterHeader) == 184, "no padding");
+_Static_assert(sizeof(struct PunsterHeader) == 208, "no padding");
 _Static_assert(sizeof(struct PunsterConfig) == 32, "no padding");
 #endif
 

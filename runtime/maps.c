@@ -121,7 +121,7 @@ static int holds_a_trampoline(const struct Object* self, uint64_t lo, uint64_t h
   const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
     const uint64_t at = m[i].address + self->bias;
-    if (m[i].kind == PUNSTER_TRAMPOLINES && at < hi && lo < at + (uint64_t)m[i].pages * page_bytes)
+    if (m[i].kind != PUNSTER_OVERLAY && at < hi && lo < at + (uint64_t)m[i].pages * page_bytes)
       return 1;
   }
   return 0;
@@ -148,7 +148,7 @@ static int is_filled(struct Object* self, uint64_t lo, uint64_t hi) {
   }
   const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i)
-    for (uint32_t page = 0; m[i].kind == PUNSTER_TRAMPOLINES && page < m[i].pages; ++page)
+    for (uint32_t page = 0; m[i].kind != PUNSTER_OVERLAY && page < m[i].pages; ++page)
       if (can_read(m[i].address + self->bias + (uint64_t)page * page_bytes)) return 0;
   return 1;
 }

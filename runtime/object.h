@@ -18,6 +18,7 @@ enum { page_bytes = 4096, path_bytes = 4096 };
 
 // The state segment. Author and reader: this runtime.
 struct State {
+  void (*finish)(void);     // what the program was to call at its exit, before we took its place
   // Of an object with traps, from install_trap_handler() on:
   struct Process* process;  // everything about SIGILL that all objects share
   struct State* next;       // the object that joined it before this one
@@ -84,6 +85,9 @@ void unmap_new(struct Object* self, uint64_t address, uint64_t bytes);
 
 // overlays.c: replaces code pages by their patched copies; all or, with the reason returned, none.
 const char* map_overlays(struct Object* self, long fd);
+
+// calls.c: the client's routines. `stack` is the stack pointer on arrival.
+void run_calls_at_start(struct Object* self, const uint64_t* stack);
 
 // counters.c: 0 or the reason why not even anonymous memory could be had.
 const char* map_counters(struct Object* self);

@@ -45,16 +45,27 @@ void unmap_new(struct Object* self, uint64_t address, uint64_t bytes) {
 static void unmap_first(struct Object* self, uint32_t count) {
   const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < count; ++i)
-    if (m[i].kind == PUNSTER_TRAMPOLINES)
+    if (m[i].kind != PUNSTER_OVERLAY)
       unmap_new(self, m[i].address + self->bias, (uint64_t)m[i].pages * page_bytes);
+}
+
+static int protection_of(uint32_t kind) {
+  switch (kind) {
+    case PUNSTER_CONSTANTS:
+      return PROT_READ;
+    case PUNSTER_VARIABLES:
+      return PROT_READ | PROT_WRITE;
+    default:
+      return PROT_READ | PROT_EXEC;
+  }
 }
 
 const char* map_trampolines(struct Object* self, long fd) {
   const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
-    if (m[i].kind != PUNSTER_TRAMPOLINES) continue;
+    if (m[i].kind == PUNSTER_OVERLAY) continue;
     if (map_new(self, m[i].address + self->bias, (uint64_t)m[i].pages * page_bytes,
-                PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, m[i].file_offset + self->shift))
+                protection_of(m[i].kind), MAP_PRIVATE, fd, m[i].file_offset + self->shift))
       continue;
     unmap_first(self, i);
     char* const end = self->state->value + path_bytes;

@@ -50,8 +50,8 @@ static void tell(struct Object* self) {
   const char* const asked = environment(self, "PUNSTER_DEBUG");
   if (!asked || !equal(asked, "1")) return;
   const struct PunsterMapping* m = mappings_of(self);
-  uint64_t count[3] = {0};  // by kind
-  for (uint32_t i = 0; i < self->header->mapping_count; ++i) ++count[m[i].kind % 3];
+  uint64_t count[8] = {0};  // by kind
+  for (uint32_t i = 0; i < self->header->mapping_count; ++i) ++count[m[i].kind % 8];
   char text[256], *at = text;
   const char* const end = text + sizeof text;
   at = append_decimal(append(at, end, "("), end, count[PUNSTER_TRAMPOLINES]);
@@ -76,7 +76,10 @@ __attribute__((used, visibility("hidden"))) uint64_t punster_start(const uint64_
   }
   if (!as_library) self.stack = stack;
   const char* const reason = patch(&self);
-  if (!reason) tell(&self);
+  if (!reason) {
+    tell(&self);
+    run_calls_at_start(&self, stack);
+  }
   if (reason) {
     // The detail may stand where the environment is read to.
     char detail[32];

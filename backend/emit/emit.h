@@ -17,12 +17,23 @@
 
 namespace punster {
 
+/// What pages hold, which is how they are mapped: no page is writable and executable.
+enum class Contents : std::uint8_t { code, constants, variables };
+
 /// A run of pages of `EmitPlan::pages` and where it is mapped.
 struct PageMapping {
   Vaddr address;                ///< link-time, page-aligned
   std::uint32_t pages = 0;      ///< > 0
   std::uint32_t first_page = 0; ///< index into EmitPlan::pages; the run is contiguous there too
   bool overlay = false;         ///< replaces original code pages, else a new trampoline address
+  Contents contents = Contents::code;  ///< an overlay's are code
+};
+
+/// A client's routine that the runtime calls.
+struct ClientCall {
+  enum class Time : std::uint8_t { before_init = 1, init, after_init, fini };
+  Vaddr address;  ///< link-time
+  Time time = Time::init;
 };
 
 struct TrapRoute {
@@ -50,6 +61,7 @@ struct EmitPlan {
   std::vector<std::uint8_t> pages;     ///< physical pages, 4096 bytes each, holes filled with CC
   std::vector<PageMapping> mappings;   ///< ascending by address, disjoint
   std::vector<TrapRoute> traps;        ///< ascending by site
+  std::vector<ClientCall> calls;       ///< in the client's order; `fini` in executables only
   std::optional<CounterRegion> counters;
   /// Where displaced `syscall` instructions come by; emit writes the code there. Room for `gate_size` in a
   /// page of trampolines.

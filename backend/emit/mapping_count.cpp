@@ -21,6 +21,17 @@ constexpr std::uint64_t areas_for_traps = 3;
 
 constexpr std::uint64_t by_runtime = 0x100, filler = 0x200, counted = 0x300;
 
+std::uint64_t flags_of(const PageMapping& m) {
+  switch (m.contents) {
+    case Contents::constants:
+      return PF_R;
+    case Contents::variables:
+      return PF_R | PF_W;
+    default:
+      return PF_R | PF_X;
+  }
+}
+
 std::vector<Area> areas_of(std::span<const Elf64_Phdr> headers, bool fill_gaps) {
   std::vector<Area> areas;
   for (const auto& p : headers) {
@@ -70,7 +81,7 @@ std::uint64_t added_mappings(const ElfView& input, const std::vector<Elf64_Phdr>
   const bool fill_gaps = input.kind() == FileKind::dso;
   std::vector<Area> ours;
   for (const auto& m : plan.mappings)
-    ours.push_back({m.address, m.address + Bytes{m.pages * page_size.value}, by_runtime | PF_R | PF_X,
+    ours.push_back({m.address, m.address + Bytes{m.pages * page_size.value}, by_runtime | flags_of(m),
                     layout.pages.offset.value + m.first_page * page_size.value - m.address.value});
   if (plan.counters)
     ours.push_back({plan.counters->address, plan.counters->address + plan.counters->size, counted, 0});

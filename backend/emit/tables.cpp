@@ -49,8 +49,31 @@ Bytes size_of_tables(const ElfView& input, const EmitPlan& plan,
   return Bytes{sizeof(PunsterHeader) +
                cut_at_segments(input, plan.mappings).size() * sizeof(PunsterMapping) +
                plan.traps.size() * sizeof(PunsterTrap) + imports.size() * sizeof(PunsterImport) +
+               plan.calls.size() * sizeof(PunsterCall) +
                (plan.counters ? plan.counters->path.size() + 1 : 0)};
 }
+
+namespace {
+
+std::uint32_t kind_of(const PageMapping& m) {
+  if (m.overlay) return PUNSTER_OVERLAY;
+  switch (m.contents) {
+    case Contents::constants:
+      return PUNSTER_CONSTANTS;
+    case Contents::variables:
+      return PUNSTER_VARIABLES;
+    default:
+      return PUNSTER_TRAMPOLINES;
+  }
+}
+
+std::uint64_t dynamic_address(const ElfView& input) {
+  for (const auto& segment : input.segments())
+    if (segment.p_type == PT_DYNAMIC) return segment.p_vaddr;
+  return 0;
+}
+
+}  // namespace
 
 std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& plan,
                                          const OutputLayout& layout, const Hook& hook,
@@ -71,6 +94,9 @@ std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& p
   h.mappings_offset = sizeof h;
   h.traps_offset = h.mappings_offset + mappings.size() * sizeof(PunsterMapping);
   h.imports_offset = h.traps_offset + plan.traps.size() * sizeof(PunsterTrap);
+  h.calls_offset = h.imports_offset + imports.size_bytes();
+  h.call_count = static_cast<std::uint32_t>(plan.calls.size());
+  h.dynamic_address = dynamic_address(input);
   h.original_entry = hook.original_entry.value;
   h.raised_by = plan.raised_by.value;
   h.span_lo = layout.span.lo.value;
@@ -78,7 +104,7 @@ std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& p
   if (plan.counters) {
     h.counters_address = plan.counters->address.value;
     h.counters_bytes = plan.counters->size.value;
-    h.counters_path = h.imports_offset + imports.size_bytes();
+    h.counters_path = h.calls_offset + plan.calls.size() * sizeof(PunsterCall);
   }
   const auto relro = protected_pages(input);
   h.relro_lo = relro.lo.value;
@@ -92,9 +118,11 @@ std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& p
   for (const auto& m : mappings)
     put(out,
         PunsterMapping{m.address.value, layout.pages.offset.value + m.first_page * page_size.value,
-                       m.pages, m.overlay ? PUNSTER_OVERLAY : PUNSTER_TRAMPOLINES});
+                       m.pages, kind_of(m)});
   for (const auto& t : plan.traps) put(out, PunsterTrap{t.site.value, t.trampoline.value});
   for (const auto& i : imports) put(out, i);
+  for (const auto& c : plan.calls)
+    put(out, PunsterCall{c.address.value, static_cast<std::uint32_t>(c.time), 0});
   if (plan.counters) {
     out.insert(out.end(), plan.counters->path.begin(), plan.counters->path.end());
     out.push_back(0);

@@ -127,6 +127,7 @@ Result<EmitResult> emit_raised(const ElfView& input, const EmitPlan& plan, const
   PUNSTER_TRY(raise_overlays(input, raised_input, *room.raisable, moved));
   for (auto& m : moved.mappings) m.address = m.address + by;
   for (auto& t : moved.traps) t = {t.site + by, t.trampoline + by};
+  for (auto& call : moved.calls) call.address = call.address + by;
   if (moved.counters) moved.counters->address = moved.counters->address + by;
   if (moved.syscall_gate) moved.syscall_gate = *moved.syscall_gate + by;
   std::optional<RaisedBodies> bodies;

@@ -121,7 +121,6 @@ Result<void> Session::State::fill_pages(Planned& plan) {
     std::memcpy(jump.data() + 1, &*rel, 4);
     ring.put(stub.at, jump);
   }
-  for (const auto& data : reserved) store.put(data.address, data.bytes);
   if (syscall_gate)
     store.put(signed_address(*syscall_gate), std::vector<std::uint8_t>(gate_size, 0xcc));
   statistics.seconds_place = seconds_since(start);
@@ -136,6 +135,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   taken.emplace_back(first_body_address(room->footprint), plan.bodies->site_room().hi);
   taken.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
   ring.append_to(shared, taken);
+  append_reserved(shared);
   const auto regions = code_regions(*input, true);
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],
@@ -150,6 +150,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   plan.emit_plan.mappings = std::move(shared.mappings);
   plan.emit_plan.build_id = build_id;
   plan.emit_plan.counters = counter_region;
+  plan.emit_plan.calls = calls;
   plan.emit_plan.clear_shstk = plan.bodies->emulates_call();
   plan.emit_plan.clear_ibt = plan.bodies->patches_endbr();
   plan.emit_plan.build_key = build_key();
@@ -187,7 +188,7 @@ std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
       continue;
     }
     const bool merges =
-        i > 0 && !plan.mappings[i - 1].overlay &&
+        i > 0 && !plan.mappings[i - 1].overlay && plan.mappings[i - 1].contents == run.contents &&
         plan.mappings[i - 1].address + Bytes{plan.mappings[i - 1].pages * 4096ull} == run.address &&
         plan.mappings[i - 1].first_page + plan.mappings[i - 1].pages == run.first_page;
     areas += merges ? 0 : 1;
@@ -288,20 +289,6 @@ Result<void> Session::add_patches(const PatchesRequest& request) {
   PUNSTER_TRY(state_->need_input());
   state_->planned.reset();
   return state_->requests.add(request);
-}
-
-Result<ReserveReply> Session::reserve(const ReserveRequest& request) {
-  PUNSTER_TRY(state_->need_input());
-  if (request.address)
-    return error_in("unsupported", "reserving a chosen address is not supported; leave it out",
-                    "/params/address");
-  const std::int64_t at = state_->next_reserved;
-  std::vector<std::uint8_t> bytes(request.bytes.begin(), request.bytes.end());
-  bytes.resize(std::max<std::size_t>(bytes.size(), request.length), 0);
-  state_->next_reserved += static_cast<std::int64_t>((bytes.size() + 4095) & ~std::size_t{4095});
-  state_->reserved.push_back({at, std::move(bytes)});
-  state_->planned.reset();
-  return ReserveReply{vaddr(at)};
 }
 
 Result<CountersReply> Session::use_counters(const CountersRequest& request) {

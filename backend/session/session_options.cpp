@@ -94,6 +94,15 @@ std::vector<std::uint8_t> Session::State::build_key() const {
        {solver_options.traps, solver_options.joint, solver_options.pads, stubs, chaining, unwind})
     choice(value);
   if (counter_region) text += counter_region->path;
+  for (const auto& data : reserved) {
+    choice(static_cast<std::uint64_t>(data.address));
+    choice(static_cast<std::uint64_t>(data.contents));
+    text += sha256_hex(data.bytes);
+  }
+  for (const auto& call : calls) {
+    choice(call.address.value);
+    choice(static_cast<std::uint64_t>(call.time));
+  }
   return bytes_of_hex(
       sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
 }

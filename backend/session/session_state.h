@@ -42,11 +42,17 @@ struct Session::State {
   std::optional<CountersRequest> counters;
   std::int64_t next_reserved = 0;  // everything of ours above the image is claimed up to here
   std::optional<CounterRegion> counter_region;
+  /// Whole pages of a client's.
   struct Reserved {
     std::int64_t address;
     std::vector<std::uint8_t> bytes;
+    Contents contents;
+    [[nodiscard]] std::int64_t end() const {
+      return address + static_cast<std::int64_t>(bytes.size());
+    }
   };
   std::vector<Reserved> reserved;
+  std::vector<ClientCall> calls;
   // Of the plan under way; system_calls.cpp.
   std::optional<Vaddr> syscall_gate;
   std::vector<std::uint32_t> owned;  // `syscall` instructions that are no sites, and must not stay
@@ -97,6 +103,14 @@ struct Session::State {
   /// File pages that stubs share. Precondition: space_for_stubs() found room.
   [[nodiscard]] std::uint32_t ring_pages(const Bodies& bodies) const;
   Result<void> fill_pages(Planned& plan);
+  /// Claims whole pages for a client's bytes, at `address` or where we like. Their address.
+  Result<Vaddr> take_pages(std::optional<Vaddr> address, std::span<const std::uint8_t> bytes,
+                           std::uint64_t length, Contents contents);
+  Result<void> check_free(std::int64_t lo, std::int64_t hi) const;
+  /// `init`, `fini`, `preinit` and `postinit` of E9Patch's reserve message.
+  Result<void> take_routines(const Json& raw);
+  /// What clients reserved, as mappings of their own.
+  void append_reserved(SharedPages& shared) const;
   void count(const Planned& plan);
   void collect_traps(Planned& plan) const;
   /// Solves; where that leaves traps, once more with the system calls that are no sites.

@@ -91,6 +91,10 @@ std::int64_t first_body_address(const Footprint& room) {
 
 Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const {
   auto free = signed_ranges(room->footprint.free);
+  // What a client put elsewhere; the rest of its memory stands where bodies begin.
+  for (const auto& data : reserved)
+    if (data.address < first_body_address(room->footprint) || data.address >= next_reserved)
+      free = without(free, data.address, data.end());
   const TargetRange claims[] = {{first_body_address(room->footprint), bodies.site_room().hi},
                                 bodies.evicted_room()};
   for (const auto& claim : claims) {

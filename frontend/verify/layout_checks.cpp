@@ -144,7 +144,7 @@ void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
       bad("overlay_outside_code", ", an overlay, is not all in one executable segment");
     return;
   }
-  if (mapping.kind != PUNSTER_TRAMPOLINES) return bad("bad_mapping", " is of an unknown kind");
+  if (mapping.kind < PUNSTER_TRAMPOLINES || mapping.kind > PUNSTER_VARIABLES) return bad("bad_mapping", " is of an unknown kind");
 
   for (const Pages& other : taken)
     if (pages.overlaps(other)) bad("mapping_over_image", " overlaps " + other.name);

@@ -297,7 +297,8 @@ struct PatchedImage::Parts {
       const std::uint64_t size = mapping.pages * page_size.value;
       const bool aligned = (mapping.address | mapping.file_offset) % page_size.value == 0;
       const bool overlay = mapping.kind == PUNSTER_OVERLAY;
-      if (size == 0 || !aligned || (!overlay && mapping.kind != PUNSTER_TRAMPOLINES) ||
+      if (size == 0 || !aligned || mapping.kind < PUNSTER_TRAMPOLINES ||
+          mapping.kind > PUNSTER_VARIABLES ||
           !inside(mapping.file_offset, size, file.bytes().size()) ||
           mapping.address + (size - 1) < mapping.address)
         continue;
@@ -306,8 +307,8 @@ struct PatchedImage::Parts {
                         FileOffset{mapping.file_offset},
                         overlay ? MemoryKind::overlay : MemoryKind::trampolines,
                         true,
-                        false,
-                        true};
+                        mapping.kind == PUNSTER_VARIABLES,
+                        overlay || mapping.kind == PUNSTER_TRAMPOLINES};
       if (const MemoryPiece* under = overlay ? find_piece(plain, piece.address) : nullptr) {
         piece.readable = under->readable;
         piece.writable = under->writable;

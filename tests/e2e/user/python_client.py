@@ -130,3 +130,31 @@ def types_are_declared(work):
         skip("needs mypy")
     done = run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", work / "cache", PACKAGE / "punster"], timeout=200)
     expect(done.status == 0, done.stdout)
+
+
+@covers("option:--listen")
+def the_campaign_of_the_readme(work):
+    """As written, in a virtual environment, with a folder of programs."""
+    text = (ROOT / "README.md").read_text()
+    script = text.split("## A campaign from a script", 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
+    expect("punster serve" in script, script)
+    (work / "programs").mkdir()
+    for name in ("true", "date"):
+        (work / "programs" / name).write_bytes(open(f"/bin/{name}", "rb").read())
+        os.chmod(work / "programs" / name, 0o755)
+    (work / "programs" / "notes").write_text("no program")
+    (work / "protocol").mkdir()
+    subprocess.run(["cp", "-r", PACKAGE, work / "protocol" / "python"], check=True)
+    made = run([sys.executable, "-m", "venv", work / "venv"], timeout=120)
+    if made.status != 0:
+        skip("needs python3-venv")
+    # The socket takes a moment; a reader's fingers take longer than that.
+    script = script.replace("pip install", "while [ ! -S socket ]; do sleep 0.1; done\npip install", 1)
+    done = run(["bash", "-m", "-c", script], cwd=work, timeout=200,
+               env={"PATH": f"{work}/venv/bin:{PUNSTER.parent}:{os.environ['PATH']}", "PIP_NO_INDEX": "1"})
+    lines = done.stdout.splitlines()
+    expect(done.status == 0 and len(lines) == 3 and "not_elf" in lines[1], done)
+    for name, line in (("date", lines[0]), ("true", lines[2])):
+        patched, sites = line.split(": ")[1].split(" calls")[0].split(" of ")
+        expect(line.startswith(f"{name}:") and patched == sites and int(sites) > 10, line)
+        expect(run([work / "programs" / f"{name}.counted"]).status == 0, name)
