@@ -22,10 +22,10 @@ enum class Contents : std::uint8_t { code, constants, variables };
 
 /// A run of pages of `EmitPlan::pages` and where it is mapped.
 struct PageMapping {
-  Vaddr address;                ///< link-time, page-aligned
-  std::uint32_t pages = 0;      ///< > 0
-  std::uint32_t first_page = 0; ///< index into EmitPlan::pages; the run is contiguous there too
-  bool overlay = false;         ///< replaces original code pages, else a new trampoline address
+  Vaddr address;                 ///< link-time, page-aligned
+  std::uint32_t pages = 0;       ///< > 0
+  std::uint32_t first_page = 0;  ///< index into EmitPlan::pages; the run is contiguous there too
+  bool overlay = false;          ///< replaces original code pages, else a new trampoline address
   Contents contents = Contents::code;  ///< an overlay's are code
 };
 
@@ -58,15 +58,15 @@ inline constexpr std::uint64_t gate_size = 16;
 
 struct EmitPlan {
   Layout layout = Layout::loader;
-  std::vector<std::uint8_t> pages;     ///< physical pages, 4096 bytes each, holes filled with CC
-  std::vector<PageMapping> mappings;   ///< ascending by address, disjoint
-  std::vector<TrapRoute> traps;        ///< ascending by site
-  std::vector<ClientCall> calls;       ///< in the client's order; `fini` in executables only
+  std::vector<std::uint8_t> pages;    ///< physical pages, 4096 bytes each, holes filled with CC
+  std::vector<PageMapping> mappings;  ///< ascending by address, disjoint
+  std::vector<TrapRoute> traps;       ///< ascending by site
+  std::vector<ClientCall> calls;      ///< in the client's order; `fini` in executables only
   std::optional<CounterRegion> counters;
-  /// Where displaced `syscall` instructions come by; emit writes the code there. Room for `gate_size` in a
-  /// page of trampolines.
+  /// Where displaced `syscall` instructions come by; emit writes the code there. Room for
+  /// `gate_size` in a page of trampolines.
   std::optional<Vaddr> syscall_gate;
-  bool owns_calls = false;             ///< no `syscall` instruction is left that does not
+  bool owns_calls = false;  ///< no `syscall` instruction is left that does not
   BuildId build_id = BuildId::keep;
   bool clear_shstk = false;             ///< a call is emulated by a push
   bool clear_ibt = false;               ///< an endbr64 is patched
@@ -93,8 +93,8 @@ struct EmitResult {
   UnwindSummary unwind;
 };
 
-/// What emit will add to the image besides the plan's pages, known before anything is solved, so that
-/// the solver keeps clear of it.
+/// What emit will add to the image besides the plan's pages, known before anything is solved, so
+/// that the solver keeps clear of it.
 struct Footprint {
   AddressRange image;         ///< page-aligned span of the input's PT_LOADs
   AddressRange header_table;  ///< page-aligned home of the new program header table

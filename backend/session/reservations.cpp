@@ -1,8 +1,8 @@
-// A client's own memory: code and data at addresses that it chose, or that we choose, and routines in
-// it that run before and after the program.
+// A client's own memory: code and data at addresses that it chose, or that we choose, and routines
+// in it that run before and after the program.
 //
-// Every reservation becomes mappings of its own, since it has a protection of its own; trampolines and
-// stubs keep clear of it. E9Patch's tool loads whole programs in this way, segment by segment.
+// Every reservation becomes mappings of its own, since it has a protection of its own; trampolines
+// and stubs keep clear of it. E9Patch's tool loads whole programs in this way, segment by segment.
 
 #include <algorithm>
 
@@ -54,10 +54,10 @@ void Session::State::append_reserved(SharedPages& shared) const {
 
 Result<void> Session::State::check_free(std::int64_t lo, std::int64_t hi) const {
   const auto taken = [&](const char* by) {
-    return error_in("overlap",
-                    to_hex(vaddr(lo)) + " to " + to_hex(vaddr(hi)) + " is not free: " + by +
-                        " stands there",
-                    "/params/address");
+    return error_in(
+        "overlap",
+        to_hex(vaddr(lo)) + " to " + to_hex(vaddr(hi)) + " is not free: " + by + " stands there",
+        "/params/address");
   };
   if (lo < signed_address(room->footprint.header_table.hi) &&
       signed_address(room->footprint.image.lo) < hi)
@@ -78,12 +78,13 @@ Result<void> Session::State::check_free(std::int64_t lo, std::int64_t hi) const 
   return success();
 }
 
-Result<Vaddr> Session::State::take_pages(std::optional<Vaddr> address, std::span<const std::uint8_t> bytes,
-                                         std::uint64_t length, Contents contents) {
+Result<Vaddr> Session::State::take_pages(std::optional<Vaddr> address,
+                                         std::span<const std::uint8_t> bytes, std::uint64_t length,
+                                         Contents contents) {
   const std::int64_t start = address ? signed_address(*address) : next_reserved;
   const std::int64_t lo = start & ~(page - 1);
-  const std::int64_t hi = page_up(
-      start + static_cast<std::int64_t>(std::max<std::uint64_t>(bytes.size(), length)));
+  const std::int64_t hi =
+      page_up(start + static_cast<std::int64_t>(std::max<std::uint64_t>(bytes.size(), length)));
   std::vector<std::uint8_t> pages(static_cast<std::size_t>(hi - lo));
   std::copy(bytes.begin(), bytes.end(), pages.begin() + (start - lo));
   if (address) {
@@ -101,7 +102,8 @@ Result<void> Session::State::take_routines(const Json& raw) {
     if (member == raw.end()) continue;
     Vaddr address;
     if (const char* expected = read_value(*member, address))
-      return error_in("bad_request", std::string("expected ") + expected, pointer_to("/params", name));
+      return error_in("bad_request", std::string("expected ") + expected,
+                      pointer_to("/params", name));
     if (time == ClientCall::Time::fini && input->kind() == FileKind::dso)
       return error_in("unsupported", "a shared object has no end that a routine could run at",
                       pointer_to("/params", name));
