@@ -29,6 +29,16 @@ void unquote(Json& params, const char* name) {
   if (const auto value = parse_hex(member->get_ref<const std::string&>())) *member = *value;
 }
 
+/// E9Patch's strings have the end mark of C's, ours have none.
+void end_strings(Json& value) {
+  if (value.is_array()) {
+    for (auto& element : value) end_strings(element);
+  } else if (value.is_object()) {
+    const auto text = value.find("string");
+    if (text != value.end() && text->is_string()) text->get_ref<std::string&>() += '\0';
+  }
+}
+
 }  // namespace
 
 Result<void> DialectTranslator::take(Json message) {
@@ -50,12 +60,14 @@ Result<void> DialectTranslator::take(Json message) {
     return sink_.binary(request);
   }
   if (method == "trampoline") {
+    if (const auto code = params.find("template"); code != params.end()) end_strings(*code);
     PUNSTER_TRY(const auto request, parse_message<TrampolineRequest>(params, "/params"));
     PUNSTER_TRY(flush_patches());  // they mean the definition they have seen
     return sink_.trampoline(request);
   }
   if (method == "reserve") {
     unquote(params, "length");
+    if (const auto bytes = params.find("bytes"); bytes != params.end()) end_strings(*bytes);
     if (!params.contains("protection")) params["protection"] = "r-x";
     PUNSTER_TRY(const auto request, parse_message<ReserveRequest>(params, "/params"));
     return sink_.reserve(request);
@@ -135,6 +147,7 @@ Result<void> DialectTranslator::patch(Json& params) {
   if (trampoline->is_string()) {
     name = trampoline->get_ref<const std::string&>();
   } else if (trampoline->is_array()) {
+    end_strings(*trampoline);
     PUNSTER_TRY(name, name_of_inline(*trampoline));
   } else {
     return error_in("bad_request", "expected a name or an array", "/params/trampoline");
@@ -160,8 +173,10 @@ Result<void> DialectTranslator::patch(Json& params) {
   }
   patches_->deltas.push_back(static_cast<std::int64_t>(address.value - last_patch_.value));
   last_patch_ = address;
-  for (auto& [macro, value] : metadata.items())
+  for (auto& [macro, value] : metadata.items()) {
+    end_strings(value);
     patches_->columns[macro].push_back(std::move(value));
+  }
   return success();
 }
 

@@ -38,6 +38,14 @@ static void run_plain(const struct Object* self, uint32_t when) {
     if (calls[i].when == when) ((void (*)(void))address_of(self, &calls[i]))();
 }
 
+// Whether a client brought compiled code along: routines, or variables.
+static int brings_code(const struct Object* self) {
+  const struct PunsterMapping* m = mappings_of(self);
+  for (uint32_t i = 0; i < self->header->mapping_count; ++i)
+    if (m[i].kind == PUNSTER_VARIABLES) return 1;
+  return self->header->call_count > 0;
+}
+
 static void provide_thread_storage(void) {
   uint64_t base = 0;
   if (is_error(syscall3(__NR_arch_prctl, ARCH_GET_FS, (long)&base, 0)) || base != 0) return;
@@ -52,6 +60,7 @@ static void provide_thread_storage(void) {
 enum { saved_rdx = -5, saved_rsi = -8, saved_rdi = -9 };
 
 void run_calls_at_start(struct Object* self, const uint64_t* stack) {
+  if (brings_code(self)) provide_thread_storage();
   if (self->header->call_count == 0) return;
   const int program = self->stack != 0;
   const uint64_t argc = program ? stack[0] : stack[saved_rdi];
@@ -59,7 +68,6 @@ void run_calls_at_start(struct Object* self, const uint64_t* stack) {
   const uint64_t envp = program ? (uint64_t)(stack + 2 + argc) : stack[saved_rdx];
   const uint64_t dynamic =
       self->header->dynamic_address ? self->header->dynamic_address + self->bias : 0;
-  provide_thread_storage();
   run_plain(self, PUNSTER_BEFORE_INIT);
   const struct PunsterCall* calls = calls_of(self);
   for (uint32_t i = 0; i < self->header->call_count; ++i)

@@ -64,7 +64,7 @@ TEST_CASE("metadata become columns; other names begin another batch") {
 {"method":"emit","params":{"filename":"o"}})")
                        .value();
   CHECK(log[1]["params"]["columns"] ==
-        Json::parse(R"({"$n": [[{"int32": 1}], 2], "$s": [{"string": "a"}, "b"]})"));
+        Json::parse(R"({"$n": [[{"int32": 1}], 2], "$s": [{"string": "a\u0000"}, "b"]})"));
   CHECK(log[3]["params"]["columns"] == Json::parse(R"({"$n": [2]})"));
 }
 
