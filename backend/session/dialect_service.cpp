@@ -22,8 +22,10 @@ class SessionSink : public DialectSink {
     return success();
   }
   Result<void> options(const OptionsRequest& request) override {
-    for (const auto& option : request.ignored)
-      log_event(LogLevel::info, "ignored_option", option + " means nothing here");
+    std::string ignored;
+    for (const auto& option : request.ignored) ignored += " " + option;
+    if (!ignored.empty())
+      log_event(LogLevel::warn, "ignored_options", "these mean nothing here:" + ignored);
     return session_.set_options(request);
   }
   Result<void> trampoline(const TrampolineRequest& request) override {
@@ -36,6 +38,12 @@ class SessionSink : public DialectSink {
     return session_.add_patches(request);
   }
   Result<void> reserve(const ReserveRequest& request) override {
+    if (const auto absolute = request.raw.find("absolute");
+        absolute != request.raw.end() && *absolute == true)
+      return error_in("unsupported", "addresses are those of the image, never absolute",
+                      "/params/absolute");
+    if (request.raw.contains("mmap"))
+      log_event(LogLevel::warn, "ignored_options", "a replacement of mmap() means nothing here");
     PUNSTER_TRY(const auto complete, with_contents(request));
     PUNSTER_TRY(session_.reserve(complete));
     return success();
