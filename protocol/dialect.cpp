@@ -63,6 +63,20 @@ Result<std::optional<Json>> DialectReader::next() {
   }
 }
 
+// A line that is not plain becomes pending text, where next() looks first.
+Result<std::optional<PlainMessage>> DialectReader::next_plain() {
+  if (!between_messages()) return std::optional<PlainMessage>();
+  PUNSTER_TRY(const auto line, lines_.next());
+  if (!line) return std::optional<PlainMessage>();
+  if (auto message = read_plain(*line)) {
+    ++messages_;
+    return message;
+  }
+  pending_ = *line;
+  begin_ = scanned_ = 0;
+  return std::optional<PlainMessage>();
+}
+
 void drop_trailing_commas(std::string& text) {
   std::size_t out = 0;
   bool in_string = false;

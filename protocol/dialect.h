@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/dialect_plain.h"
 #include "protocol/framing.h"
 #include "protocol/messages.h"
 #include "protocol/result.h"
@@ -31,9 +32,13 @@ class DialectReader {
   /// The next message, or nothing at the end. Errors: "parse_error" (with the number of the
   /// message), "too_long", "io": the stream is of no use after any of them.
   [[nodiscard]] Result<std::optional<Json>> next();
+  /// The next message if it is one of the plain ones, without parsing it; valid until the next
+  /// call. Nothing: ask next().
+  [[nodiscard]] Result<std::optional<PlainMessage>> next_plain();
 
  private:
   std::optional<std::string_view> cut();
+  [[nodiscard]] bool between_messages() const { return begin_ == pending_.size(); }
   LineReader& lines_;
   std::string pending_;
   std::size_t begin_ = 0;    // where the next message begins in pending_
@@ -66,6 +71,7 @@ class DialectTranslator {
   /// Takes one message. Errors of faulty messages have kind "bad_request" and a `where`; those of
   /// the sink pass through, perhaps with the next message, as batches are sent late.
   Result<void> take(Json message);
+  Result<void> take(const PlainMessage& message);
   /// Sends what is gathered. `emit` does so by itself.
   Result<void> flush();
 
@@ -75,6 +81,10 @@ class DialectTranslator {
     unsigned length;
   };
   Result<void> instruction(const Json& params);
+  Result<void> know(std::uint64_t address, std::uint64_t length,
+                    std::optional<std::uint64_t> offset);
+  Result<Vaddr> at_offset(std::uint64_t offset) const;
+  Result<void> add_patch(Vaddr address, std::string name, Json metadata);
   Result<void> patch(Json& params);
   Result<void> options(const Json& params);
   Result<std::string> name_of_inline(const Json& code);

@@ -80,18 +80,31 @@ Result<void> DialectTranslator::take(Json message) {
   return error_in("unknown_method", "unknown method \"" + method + "\"", "/method");
 }
 
+Result<void> DialectTranslator::take(const PlainMessage& message) {
+  ++messages_;
+  if (!message.is_patch) return know(message.address, message.length, message.offset);
+  PUNSTER_TRY(const auto address, at_offset(message.offset));
+  return add_patch(address, std::string(message.trampoline), Json::object());
+}
+
 Result<void> DialectTranslator::instruction(const Json& params) {
   PUNSTER_TRY(const auto address, number(params, "address"));
   PUNSTER_TRY(const auto length, number(params, "length"));
+  std::optional<std::uint64_t> offset;
+  if (params.contains("offset")) {
+    PUNSTER_TRY(offset, number(params, "offset"));
+  }
+  return know(address, length, offset);
+}
+
+Result<void> DialectTranslator::know(std::uint64_t address, std::uint64_t length,
+                                     std::optional<std::uint64_t> offset) {
   if (address >= max_address.value)
     return error_in("bad_request", "the address is higher than any image is linked",
                     "/params/address");
   if (length < 1 || length > max_instruction)
     return error_in("bad_request", "expected a length from 1 to 15", "/params/length");
-  if (params.contains("offset")) {
-    PUNSTER_TRY(const auto offset, number(params, "offset"));
-    address_of_.insert_or_assign(offset, address);
-  }
+  if (offset) address_of_.insert_or_assign(*offset, address);
   instructions_.push_back({address, static_cast<unsigned>(length)});
   return instructions_.size() < 4 * batch ? Result<void>(success()) : flush_instructions();
 }
@@ -127,11 +140,7 @@ Result<void> DialectTranslator::patch(Json& params) {
   Vaddr address;
   if (params.contains("offset")) {
     PUNSTER_TRY(const auto offset, number(params, "offset"));
-    const auto known = address_of_.find(offset);
-    if (known == address_of_.end())
-      return error_in("bad_request", "no instruction message has named this offset",
-                      "/params/offset");
-    address = Vaddr{known->second};
+    PUNSTER_TRY(address, at_offset(offset));
   } else {
     PUNSTER_TRY(const auto given, number(params, "address"));
     if (given >= max_address.value)
@@ -158,7 +167,18 @@ Result<void> DialectTranslator::patch(Json& params) {
     metadata = std::move(*given);
   if (!metadata.is_object())
     return error_in("bad_request", "expected an object", "/params/metadata");
+  return add_patch(address, std::move(name), std::move(metadata));
+}
 
+Result<Vaddr> DialectTranslator::at_offset(std::uint64_t offset) const {
+  const auto known = address_of_.find(offset);
+  if (known == address_of_.end())
+    return error_in("bad_request", "no instruction message has named this offset",
+                    "/params/offset");
+  return Vaddr{known->second};
+}
+
+Result<void> DialectTranslator::add_patch(Vaddr address, std::string name, Json metadata) {
   const bool joins =
       patches_ && patches_->trampoline == name && patches_->deltas.size() < batch &&
       patches_->columns.size() == metadata.size() &&

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "backend/session/methods.h"
 #include "backend/session/service.h"
 #include "protocol/dialect.h"
@@ -80,6 +83,10 @@ ServiceEnd serve_dialect(Connection& connection, std::string first) {
     if (stop.interrupted() && running) running->cancel();
   });
   running = &session;
+  // The tool cannot ask for threads.
+  OptionsRequest threads;
+  threads.jobs = std::clamp(std::thread::hardware_concurrency(), 1u, 64u);
+  static_cast<void>(session.set_options(threads));
   SessionSink sink(session, connection.files);
   DialectTranslator translator(sink);
   DialectReader reader(connection.lines, std::move(first));
@@ -91,10 +98,18 @@ ServiceEnd serve_dialect(Connection& connection, std::string first) {
     return ServiceEnd::failed;
   };
   for (std::size_t number = 1; !stop.interrupted(); ++number) {
-    auto message = reader.next();
-    if (message.has_error()) return failed(message.error(), "");
-    if (!message.value()) break;
-    if (const auto taken = translator.take(std::move(*message.value())); taken.has_error()) {
+    const auto plain = reader.next_plain();
+    if (plain.has_error()) return failed(plain.error(), "");
+    Result<void> taken = success();
+    if (plain.value()) {
+      taken = translator.take(*plain.value());
+    } else {
+      auto message = reader.next();
+      if (message.has_error()) return failed(message.error(), "");
+      if (!message.value()) break;
+      taken = translator.take(std::move(*message.value()));
+    }
+    if (taken.has_error()) {
       if (stop.interrupted()) break;
       return failed(taken.error(), "message " + std::to_string(number) + ": ");
     }

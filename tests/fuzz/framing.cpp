@@ -62,6 +62,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   LineReader lines(-1, most, -1, &pieces);
   DialectReader dialect(lines, "");
   for (;;) {
+    const auto plain = dialect.next_plain();
+    if (plain.has_error()) break;
+    if (plain.value()) continue;
     const auto message = dialect.next();
     if (message.has_error() || !message.value()) break;
     require(message.value()->is_object() || message.value()->is_array());

@@ -138,3 +138,39 @@ TEST_CASE("faults of the dialect name their place") {
   CHECK(where("{\"method\":") == "parse_error ");
   CHECK(where("garbage") == "parse_error ");
 }
+
+TEST_CASE("plain messages are read without a parser, and to the same values") {
+  const auto plain = read_plain(
+      R"({"jsonrpc":"2.0","method":"instruction","params":{"address":"0x2ab808","length":1,"offset":2799624},"id":4})");
+  REQUIRE(plain);
+  CHECK((!plain->is_patch && plain->address == 0x2ab808 && plain->length == 1 &&
+         plain->offset == 2799624));
+  const auto patch = read_plain(
+      R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$tmp_0","offset":"0x10"},"id":5})");
+  REQUIRE(patch);
+  CHECK((patch->is_patch && patch->trampoline == "$tmp_0" && patch->offset == 16));
+  for (
+      const auto* other :
+      {R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t","offset":1},"id":5} )",
+       R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t","offset":1},"id":5}})",
+       R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t\u0041","offset":1},"id":5})",
+       R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"t","offset":1},"id":5})",
+       R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t","offset":01},"id":5})",
+       R"({"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t","offset":-1},"id":5})",
+       R"({"jsonrpc":"2.0","method":"instruction","params":{"address":99999999999999999999,"length":1,"offset":1},"id":4})",
+       R"({"jsonrpc":"2.0","method":"instruction","params":{"address":"0x","length":1,"offset":1},"id":4})",
+       R"({"jsonrpc":"2.0","method":"instruction","params":{"address":1,"length":1},"id":4})", "",
+       "{"})
+    CHECK_FALSE(read_plain(other));
+}
+
+TEST_CASE("plain and parsed messages may follow each other in any way") {
+  const std::string stream =
+      R"({"jsonrpc":"2.0","method":"instruction","params":{"address":4096,"length":1,"offset":0},"id":1}
+{"method":"trampoline","params":{"name":"$t",
+ "template":[1,]}} {"method":"instruction","params":{"address":4097,"length":1,"offset":1}}
+{"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t","offset":0},"id":2}
+{"jsonrpc":"2.0","method":"patch","params":{"trampoline":"$t","offset":1},"id":3}
+{"method":"emit","params":{"filename":"o"}})";
+  CHECK(translate(stream, true).value() == translate(stream, false).value());
+}

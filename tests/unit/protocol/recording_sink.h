@@ -37,8 +37,9 @@ inline int descriptor_of(std::string_view text) {
   return fd;
 }
 
-/// What became of a dialect stream: the log, or the first error.
-inline Result<Json> translate(std::string_view text) {
+/// What became of a dialect stream: the log, or the first error. `plain`: with the short way for
+/// plain messages.
+inline Result<Json> translate(std::string_view text, bool plain = true) {
   const int fd = descriptor_of(text);
   LineReader lines(fd);
   DialectReader reader(lines, "");
@@ -46,6 +47,13 @@ inline Result<Json> translate(std::string_view text) {
   DialectTranslator translator(sink);
   auto run = [&]() -> Result<Json> {
     for (;;) {
+      if (plain) {
+        PUNSTER_TRY(const auto short_one, reader.next_plain());
+        if (short_one) {
+          PUNSTER_TRY(translator.take(*short_one));
+          continue;
+        }
+      }
       PUNSTER_TRY(auto message, reader.next());
       if (!message) return std::move(sink.log);
       PUNSTER_TRY(translator.take(std::move(*message)));
