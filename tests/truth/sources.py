@@ -23,21 +23,12 @@ LIBRARIES = {
     "dav1d": ("dav1d", "meson ninja-build nasm", """
         CC="$CC" meson setup listed -Denable_tests=false -Denable_tools=false --buildtype=release
         ninja -j$JOBS -C listed""", "listed/src/libdav1d.so.6.6.0"),
-    # Chosen when the analysis was finished: what it was not fitted to.
     "x264": ("x264", "nasm", """
         CC="$CC" ./configure --enable-shared --disable-cli --disable-opencl --enable-pic
         make -j$JOBS""", "libx264.so.164"),
-    "libgcrypt": ("libgcrypt20", "libgpg-error-dev", """
-        ./configure --disable-static --disable-doc CC="$CC"
-        make -j$JOBS -C compat && make -j$JOBS -C mpi && make -j$JOBS -C cipher && make -j$JOBS -C random
-        make -j$JOBS -C src libgcrypt.la""", "src/.libs/libgcrypt.so.20.4.1"),
-    "glibc": ("glibc", "gawk bison", """
-        mkdir -p listed && cd listed
-        ../configure --prefix=/usr --disable-werror CC="$CC"
-        make -j$JOBS csu/subdir_lib string/subdir_lib wcsmbs/subdir_lib
-        $CC -shared -nostdlib -Wl,--unresolved-symbols=ignore-all -Wl,-z,notext -o libstrings.so \
-            $(ls string/*.os wcsmbs/wc*.os wcsmbs/wmem*.os)""", "listed/libstrings.so"),
 }
+# Chosen when the analysis was finished, so that it was not fitted to them: reported, and held to precision.
+HELD_OUT = {"x264"}
 
 
 class Unavailable(Exception):
