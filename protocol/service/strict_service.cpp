@@ -131,14 +131,17 @@ class StrictService {
     if (named)
       log_event(LogLevel::debug, "request", method->get_ref<const std::string&>(),
                 {{"request", incoming.number}});
+    std::optional<Json> reply;
     if (named && incoming.number <= cancelled_to_ &&
         methods_->is_job(method->get_ref<const std::string&>())) {
       if (message.contains("id"))
-        send(make_error_reply(message["id"], error("cancelled", "cancelled by the client")));
-    } else if (const auto reply = dispatcher_.serve(message)) {
-      send(*reply);
+        reply = make_error_reply(message["id"], error("cancelled", "cancelled by the client"));
+    } else {
+      reply = dispatcher_.serve(message);
     }
+    // Before the answer is sent: who has it may close the connection without being missed.
     current_ = 0;
+    if (reply) send(*reply);
   }
 
   void report(std::string_view phase, std::uint64_t done, std::uint64_t total) {
