@@ -69,7 +69,11 @@ class Chooser {
 }  // namespace
 
 std::vector<std::uint32_t> choose_bridges(const BridgeInput& input,
-                                          std::span<const BridgeEntry> entries, unsigned most) {
+                                          std::vector<BridgeEntry> entries, unsigned most) {
+  // What is taken first decides what the others lead to, and several threads collected them.
+  std::sort(entries.begin(), entries.end(), [](const BridgeEntry& a, const BridgeEntry& b) {
+    return std::pair(a.insn, a.covered) < std::pair(b.insn, b.covered);
+  });
   Chooser chooser(input, most);
   for (const auto& entry : entries) chooser.enter(entry);
   return chooser.taken();

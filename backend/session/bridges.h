@@ -60,7 +60,7 @@ struct BridgeEntry {
 /// covered is copied where at most `most` copies in a row lead to the next body or leave. O(entries
 /// * most), each instruction is judged once.
 [[nodiscard]] std::vector<std::uint32_t> choose_bridges(const BridgeInput& input,
-                                                        std::span<const BridgeEntry> entries,
+                                                        std::vector<BridgeEntry> entries,
                                                         unsigned most);
 
 }  // namespace punster

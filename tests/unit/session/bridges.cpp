@@ -2,6 +2,7 @@
 
 #include "backend/session/bridges.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -73,8 +74,17 @@ TEST_CASE("rows that meet are copied once, from the first entry on") {
   CHECK(chosen("S-----S", {4, 5}) == Chosen{4, 5});
   CHECK(chosen("S-----S", {1, 4, 5}) == Chosen{4, 5});
   CHECK(chosen("S-----S", {2, 3, 4}, 4) == Chosen{2, 3, 4, 5});
-  // The first row is too long by itself, but leads to the second within bounds.
-  CHECK(chosen("S-----S", {4, 1}) == Chosen{1, 2, 3, 4, 5});
+}
+
+TEST_CASE("the order of the entries does not matter") {
+  // Entered first, 1 finds no body within reach; entered last, the copies that 4 asked for.
+  for (unsigned covered = 0; covered < 3; ++covered) {
+    std::vector<std::uint32_t> entries = {1, 2, 4, 5, 7};
+    const auto expected = chosen("S------C-S", entries, 3, covered);
+    while (std::next_permutation(entries.begin(), entries.end()))
+      CHECK(chosen("S------C-S", entries, 3, covered) == expected);
+  }
+  CHECK(chosen("S-----S", {4, 1}) == chosen("S-----S", {1, 4}));
 }
 
 TEST_CASE("bodies run through copies into each other") {
