@@ -42,6 +42,7 @@ struct BackendOptions {
 /// What the caller knows about the input, and what shall be done where nobody knows.
 struct EvidenceOptions {
   std::vector<AddressRange> code, data;  // --code, --data
+  std::vector<std::string> excluded;     // --exclude: ranges to be left alone
   std::vector<std::string> addresses;    // --addresses: files that list instruction starts
   std::optional<std::string> debug_file;
   bool patch_doubt = false;  // --doubt=patch: doubtful instructions can be sites

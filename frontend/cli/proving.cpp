@@ -11,7 +11,8 @@ Result<VerifyReport> prove(const Subject& subject, VerifyRequest request, bool d
   std::vector<AddressRange> untouchable, padding;
   for (const ClassRange& range : subject.code.ranges) {
     if (range.kind == ByteClass::padding) padding.push_back(range.range);
-    if (range.kind == ByteClass::data || (range.kind == ByteClass::doubt && !doubt_is_code))
+    const bool risked = doubt_is_code && range.evidence != std::string_view("excluded");
+    if (range.kind == ByteClass::data || (range.kind == ByteClass::doubt && !risked))
       untouchable.push_back(range.range);
   }
   for (const AddressRange& range : slack(subject.image)) padding.push_back(range);

@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "frontend/image/doubt.h"
+#include "frontend/image/exclusion.h"
 #include "frontend/match/address_file.h"
+#include "frontend/match/exclusion_range.h"
 
 namespace punster {
 
@@ -72,6 +74,12 @@ Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& ev
   PUNSTER_TRY(check(options.outside, image));
   PUNSTER_TRY(auto code, analyse(image, options));
   if (evidence.patch_doubt) accept_doubt(image, code);
+  std::vector<AddressRange> excluded;
+  for (const std::string& text : evidence.excluded) {
+    PUNSTER_TRY(const auto range, parse_exclusion(text, ImageContext::names(image)));
+    excluded.push_back(range);
+  }
+  exclude(code, std::move(excluded));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return Subject{std::move(image), std::move(code), seconds.count()};
 }

@@ -105,6 +105,13 @@ void add_evidence(CLI::App* command, EvidenceOptions& evidence) {
                    "Instructions start at the addresses in this file, CSV or JSON; repeatable")
       ->allow_extra_args(false)
       ->option_text("FILE");
+  command
+      ->add_option(
+          "-E,--exclude", evidence.excluded,
+          "Leave this range alone: 0x1000..0x1040, .plt .. .text, main .. main+16; repeatable")
+      ->type_size(1)
+      ->allow_extra_args(false)
+      ->option_text("RANGE");
   add_optional(command, "--debug-file", evidence.debug_file, "FILE",
                "Use the symbols of this separate debug file too");
   command

@@ -165,3 +165,29 @@ def the_picture_shows_every_section(work):
         if (work / name).read_text() != first or ".text" not in first or "#d62728" not in first:
             raise Failure(f"{name} differs from run to run, or shows no section or no doubt")
     ElementTree.parse(work / "picture.svg")
+
+
+@covers("option:--exclude", "exit:2")
+def an_excluded_range_is_left_alone(work):
+    """e9tool's ways of writing a range; nothing in it is a site, nothing in it changes."""
+    main, every = symbol_address(HELLO, "main"), sites(HELLO)
+    end = max(i.address + i.size for i in instructions(HELLO) if i.function == "main")
+    text = {i.address for i in instructions(HELLO) if i.section == ".text"}
+    for excluded, gone in ((f"{main:#x}..{end:#x}", lambda a: main <= a < end),
+                           (f"main .. main+{end - main}", lambda a: main <= a < end),
+                           (f"{main:#x}", lambda a: a == main), (".text", lambda a: a in text),
+                           ("main .. .text", lambda a: a in text and a >= main),
+                           (f"{main:#x} .. .text.end", lambda a: a in text and a >= main)):
+        left = sites(HELLO, "--exclude", excluded)
+        if left != {a for a in every if not gone(a)} or left == every:
+            raise Failure(f"{excluded}: {len(every)} sites, now {len(left)}")
+    rewritten = patch(HELLO, work / "out", ["-M", "true", "-P", "empty"], ["-E", f"{main:#x}..{end:#x}"])
+    done("verify", HELLO, work / "out", "--sites", rewritten.sites_file, "--exclude", f"{main:#x}..{end:#x}")
+    report = analysis(HELLO, "--exclude", "main")
+    if not any(r["evidence"] == "excluded" and r["reason"] == "excluded by request" for r in report["ranges"]):
+        raise Failure("the report says nothing of what is excluded")
+    for wrong, says in (("nosuch", "no symbol or section"), ("main..", "expected an address"),
+                        (f"{end:#x}..{main:#x}", "before it begins"), ("main . main", "expected `..`"),
+                        ("main+x", "expected a number")):
+        if says not in done("sites", "-M", "true", HELLO, "--exclude", wrong, status=2).stderr:
+            raise Failure(f"{wrong}: {punster('sites', '-M', 'true', HELLO, '--exclude', wrong).stderr}")
