@@ -65,6 +65,7 @@ Json to_json(const Statistics& m) {
           {"physical_pages", m.physical_pages},
           {"output_bytes", m.output_bytes},
           {"layout", m.layout},
+          {"layout_reason", m.layout_reason},
           {"raised_by", to_hex(Vaddr{m.raised_by})},
           {"not_raised", m.not_raised},
           {"shadow_stack_cleared", m.shadow_stack_cleared},
@@ -105,6 +106,7 @@ Result<Statistics> from_json(const Json& json, const Statistics*, const std::str
   fields.optional("physical_pages", m.physical_pages);
   fields.optional("output_bytes", m.output_bytes);
   fields.optional("layout", m.layout);
+  fields.optional("layout_reason", m.layout_reason);
   Vaddr raised_by;
   fields.optional("raised_by", raised_by);
   m.raised_by = raised_by.value;

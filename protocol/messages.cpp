@@ -102,6 +102,9 @@ Json to_json(const OptionsRequest& m) {
   put(json, "chaining", m.chaining);
   put(json, "unwind", m.unwind);
   put(json, "raise", m.raise);
+  put(json, "layout", m.layout);
+  put(json, "max_headers", m.max_headers);
+  put(json, "share_pages", m.share_pages);
   put(json, "jobs", m.jobs);
   put(json, "build_id", m.build_id);
   put(json, "solver", m.solver);
@@ -123,6 +126,9 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("chaining", m.chaining);
   fields.optional("unwind", m.unwind);
   fields.optional("raise", m.raise);
+  fields.optional("layout", m.layout);
+  fields.optional("max_headers", m.max_headers);
+  fields.optional("share_pages", m.share_pages);
   fields.optional("jobs", m.jobs);
   fields.optional("build_id", m.build_id);
   fields.optional("solver", m.solver);
@@ -138,6 +144,8 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
       fields.fail(pointer_to(fields.place("tactics"), i),
                   "unknown tactic \"" + tactic + "\"; expected C1, B1, B2, T1, T2, T3 or B0");
   }
+  fields.check(!m.max_headers || (*m.max_headers >= 1 && *m.max_headers <= most_program_headers),
+               "max_headers", "expected a number of program headers from 1 to 1170");
   fields.check(!m.jobs || (*m.jobs >= 1 && *m.jobs <= 1024), "jobs",
                "expected a number of threads from 1 to 1024");
   fields.check(!m.build_id || *m.build_id == "keep" || *m.build_id == "new", "build_id",

@@ -21,6 +21,9 @@ using Json = nlohmann::json;
 
 inline constexpr int protocol_version = 1;
 
+/// Linux reads no table of program headers that is longer than 64 KiB.
+inline constexpr unsigned most_program_headers = 1170;
+
 struct InitializeRequest {
   int version = 0;
   std::string client_name, client_version;
@@ -55,7 +58,10 @@ struct OptionsRequest {
   std::optional<bool> traps;         // false: --no-traps
   std::optional<bool> chaining;      // false: --no-chaining
   std::optional<bool> unwind;        // false: --no-unwind
-  std::optional<std::string> raise;  // "auto", "never" or "always"
+  std::optional<std::string> raise;   // "auto", "never" or "always"
+  std::optional<std::string> layout;  // "auto", "headers" or "loader"
+  std::optional<unsigned> max_headers;
+  std::optional<bool> share_pages;  // true: --share-pages
   std::optional<unsigned> jobs;
   std::optional<std::string> build_id;  // "keep" or "new"
   std::optional<std::string> solver;    // "joint" or "greedy"
@@ -135,7 +141,8 @@ struct Statistics {
   std::map<std::string, std::uint64_t> by_tactic;  // sums to patched + trapped
   std::map<std::string, std::uint64_t> by_means;
   std::uint64_t mappings = 0, virtual_pages = 0, physical_pages = 0, output_bytes = 0;
-  std::string layout = "loader";
+  std::string layout = "loader";  // or "headers"
+  std::string layout_reason;      // why this one
   std::uint64_t raised_by = 0;  // bytes
   std::string not_raised;       // why a shared object was not, although it might have been
   bool shadow_stack_cleared = false, branch_tracking_cleared = false;

@@ -38,6 +38,7 @@ long copy_own_pages(struct Object* self) {
   const struct PunsterMapping* m = mappings_of(self);
   uint64_t end = 0;  // of the pages, as an offset from the tables
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
+    if (!is_ours_to_map(m[i].kind)) continue;
     const uint64_t after =
         m[i].file_offset + (uint64_t)m[i].pages * page_bytes - self->header->header_offset;
     if (after > end) end = after;

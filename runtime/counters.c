@@ -29,6 +29,26 @@ static const char* check(const struct Object* self, long fd) {
   return 0;
 }
 
+// Program headers made memory for the counters, and code has counted there since the first
+// constructor. The file takes its place, with what was counted added. 0: it could not be had.
+static int map_over_private(struct Object* self, uint64_t at, long fd) {
+  const uint64_t bytes = self->header->counters_bytes;
+  const long view = sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (is_error(view)) return 0;
+  const uint64_t* const early = (const uint64_t*)at;
+  uint64_t* const file = (uint64_t*)view;
+  for (uint64_t i = page_bytes / sizeof *early; i < bytes / sizeof *early; ++i)
+    if (early[i]) __atomic_fetch_add(&file[i], early[i], __ATOMIC_RELAXED);
+  const long got = sys_mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+  sys_munmap((uint64_t)view, bytes);
+  return got == (long)at;
+}
+
+static int map_counters_file(struct Object* self, uint64_t at, long fd) {
+  if (self->header->flags & PUNSTER_FLAG_HEADER_MAPPED) return map_over_private(self, at, fd);
+  return map_new(self, at, self->header->counters_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
 const char* map_counters(struct Object* self) {
   const struct PunsterHeader* h = self->header;
   if (h->counters_address == 0) return 0;
@@ -39,20 +59,21 @@ const char* map_counters(struct Object* self) {
   const long fd = sys_open(path, O_RDWR | O_CLOEXEC);
   if (!is_error(fd)) {
     wrong = check(self, fd);
-    if (!wrong && !map_new(self, at, h->counters_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0))
-      wrong = "counters file cannot be mapped:";
+    if (!wrong && !map_counters_file(self, at, fd)) wrong = "counters file cannot be mapped:";
     sys_close(fd);
     if (!wrong) return 0;
   }
   say(self, wrong, path, "this run is not counted (set PUNSTER_COUNTERS to a counters file)");
-  if (map_new(self, at, h->counters_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+  if ((h->flags & PUNSTER_FLAG_HEADER_MAPPED) ||
+      map_new(self, at, h->counters_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
               0))
     return 0;
   return "no memory for counters at their address";
 }
 
 void unmap_counters(struct Object* self) {
-  if (self->header->counters_address)
+  // What program headers mapped, patched code goes on to use.
+  if (self->header->counters_address && !(self->header->flags & PUNSTER_FLAG_HEADER_MAPPED))
     unmap_new(self, self->header->counters_address + self->bias, self->header->counters_bytes);
 }
 

@@ -6,7 +6,8 @@
 // the output file; the runtime adds the load bias. A change of meaning moves PUNSTER_ABI_VERSION.
 //
 //   tables segment (R):   PunsterHeader | PunsterMapping[] | PunsterTrap[] | PunsterImport[] |
-//   PunsterCall[] | strings   runtime segment (RX): the blob; at its symbol `punster_config` stands a PunsterConfig
+//   PunsterCall[] | strings | pages
+//   runtime segment (RX): the blob; at its symbol `punster_config` stands a PunsterConfig
 //   state segment (RW):   at least one page, zero-filled, for the runtime's own variables
 //
 // Plain C, because the runtime is C.
@@ -16,7 +17,7 @@
 
 #include <stdint.h>
 
-#define PUNSTER_ABI_VERSION 4u
+#define PUNSTER_ABI_VERSION 5u
 // The bytes 'P' 'U' 'N' 'S' 'T' 'E' 'R' 1. They begin the tables segment: a rewritten file is
 // recognised by a PT_LOAD whose first file bytes these are, with or without section headers.
 #define PUNSTER_MAGIC 0x01524554534e5550ull
@@ -28,6 +29,9 @@ enum PunsterMappingKind {
   PUNSTER_OVERLAY = 2,      // a patched copy of code pages: replaces the original, same protection
   PUNSTER_CONSTANTS = 3,    // a client's data: read only, at a new address
   PUNSTER_VARIABLES = 4,    // a client's data: read and write, private, at a new address
+  PUNSTER_ARENA = 5,        // trampolines that a program header of their own maps
+  PUNSTER_ORIGINAL = 6,     // code pages as they were before they were patched in the file; never
+                            // mapped there, kept for those who want to know
 };
 
 // Routines of a client that run beside the program. The arguments of `init` are those of main and the run-time
@@ -58,12 +62,18 @@ enum PunsterHeaderFlags {
                                       << 0,  // link address 0 means nothing; a load bias is added
   PUNSTER_FLAG_SHARED_OBJECT = 1u << 1,      // ld.so reserved [span_lo, span_hi) for us
   PUNSTER_FLAG_OWNS_CALLS = 1u << 2,         // every `syscall` instruction comes by syscall_gate
+  PUNSTER_FLAG_HEADER_MAPPED = 1u << 3,      // trampolines have program headers, code is patched in
+                                             // the file, but for pages that overlays replace; so
+                                             // are counters, private. Without a hook no runtime
+  PUNSTER_FLAG_MANY_HEADERS = 1u << 4,       // somebody asked for more program headers than Linux
+                                             // before 6.17 takes
 };
 
 // One run of pages. Author: backend/emit. Readers: runtime at start, verify, show.
 struct PunsterMapping {
   uint64_t address;      // link-time, page-aligned
-  uint64_t file_offset;  // in the rewritten file as emit wrote it, page-aligned; see header_offset
+  uint64_t file_offset;  // in the rewritten file as emit wrote it, page-aligned; see header_offset.
+                         // Of an arena the program header knows better
   uint32_t pages;        // > 0; both address and file offset advance together
   uint32_t kind;         // enum PunsterMappingKind
 };

@@ -58,6 +58,13 @@ int find_object(struct Object* self);
 static inline const struct PunsterMapping* mappings_of(const struct Object* self) {
   return (const struct PunsterMapping*)((const char*)self->header + self->header->mappings_offset);
 }
+// Whether a mapping shows pages that stand behind the tables, for us to map: no program header did.
+static inline int is_ours_to_map(uint32_t kind) {
+  return kind != PUNSTER_ARENA && kind != PUNSTER_ORIGINAL;
+}
+static inline int is_new_memory(uint32_t kind) {
+  return is_ours_to_map(kind) && kind != PUNSTER_OVERLAY;
+}
 static inline const struct PunsterTrap* traps_of(const struct Object* self) {
   return (const struct PunsterTrap*)((const char*)self->header + self->header->traps_offset);
 }

@@ -45,7 +45,7 @@ void unmap_new(struct Object* self, uint64_t address, uint64_t bytes) {
 static void unmap_first(struct Object* self, uint32_t count) {
   const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < count; ++i)
-    if (m[i].kind != PUNSTER_OVERLAY)
+    if (is_new_memory(m[i].kind))
       unmap_new(self, m[i].address + self->bias, (uint64_t)m[i].pages * page_bytes);
 }
 
@@ -63,7 +63,7 @@ static int protection_of(uint32_t kind) {
 const char* map_trampolines(struct Object* self, long fd) {
   const struct PunsterMapping* m = mappings_of(self);
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) {
-    if (m[i].kind == PUNSTER_OVERLAY) continue;
+    if (!is_new_memory(m[i].kind)) continue;
     if (map_new(self, m[i].address + self->bias, (uint64_t)m[i].pages * page_bytes,
                 protection_of(m[i].kind), MAP_PRIVATE, fd, m[i].file_offset + self->shift))
       continue;

@@ -19,10 +19,18 @@ int find_object(struct Object* self) {
          punster_config.state_bytes >= sizeof(struct State);
 }
 
+// Whether there is anything to map from our own file: program headers may have done it all.
+static int maps_pages(const struct Object* self) {
+  const struct PunsterMapping* m = mappings_of(self);
+  for (uint32_t i = 0; i < self->header->mapping_count; ++i)
+    if (is_ours_to_map(m[i].kind)) return 1;
+  return 0;
+}
+
 static const char* patch(struct Object* self) {
   const char* reason = 0;
-  const long fd = open_own_file(self, &reason);
-  if (fd < 0) return reason;
+  const long fd = maps_pages(self) ? open_own_file(self, &reason) : -1;
+  if (reason) return reason;
   reason = map_trampolines(self, fd);
   if (!reason) {
     // From here on every trampoline page is mapped.
@@ -41,7 +49,7 @@ static const char* patch(struct Object* self) {
     }
     if (reason) unmap_trampolines(self);
   }
-  sys_close(fd);
+  if (fd >= 0) sys_close(fd);
   return reason;
 }
 
@@ -54,7 +62,7 @@ static void tell(struct Object* self) {
   for (uint32_t i = 0; i < self->header->mapping_count; ++i) ++count[m[i].kind % 8];
   char text[256], *at = text;
   const char* const end = text + sizeof text;
-  at = append_decimal(append(at, end, "("), end, count[PUNSTER_TRAMPOLINES]);
+  at = append_decimal(append(at, end, "("), end, count[PUNSTER_TRAMPOLINES] + count[PUNSTER_ARENA]);
   at = append_decimal(append(at, end, " mappings of trampolines, "), end, count[PUNSTER_OVERLAY]);
   at = append_decimal(append(at, end, " of code, "), end, self->header->trap_count);
   at = append_hex(append(at, end, " traps, bias 0x"), end, self->bias);

@@ -7,45 +7,59 @@
 // borne; appending is what remains, and appending has four obstacles.
 //
 // 1. The program header table cannot grow where it is. It moves to the end of the file, into a segment of its
-//    own. Its address is dictated (footprint.cpp): kernels before 5.18, and programs, compute it as
-//    base + e_phoff.
+//    own. Its address is dictated (footprint.cpp, layout.cpp): kernels before 5.18, and programs, compute it
+//    as base + e_phoff.
 // 2. The kernel puts the heap behind the highest segment, and ld.so reserves, for a shared object, the
 //    range from the lowest to the highest. So our last segment stands above the highest trampoline: the
 //    heap then grows away from us, and ld.so's reservation holds everything. For programs the kernel
 //    reserves nothing, but nothing else lives near them when they start.
-// 3. Trampolines are scattered over up to 2 GiB in more pieces than there can be program headers. They are
-//    listed in a table and mapped by the runtime, from pages that stand in the file in the order of the
-//    plan; pages at different addresses may be the same page of the file.
-// 4. Code pages in the file stay original, so whatever runs before the runtime (IFUNC resolvers, the
-//    initialisers of other objects) is sound; their patched copies are among the pages, and mapped over
-//    them last.
+// 3. Trampolines are scattered over up to 2 GiB, and there cannot be many program headers: Linux before 6.17
+//    starts no program with more than 73. Where they suffice (Layout::headers), every run of
+//    trampolines is a PT_LOAD, code is patched where it stands in the file, and the very first instruction
+//    that runs is a patched one. Else (Layout::loader) the runs are listed in a table and mapped by the
+//    runtime, from pages that stand in the file in the order of the plan.
+// 4. What the runtime does comes late: IFUNC resolvers and the initialisers of other objects have run. So
+//    code pages that need it (all of them when it maps the trampolines, else those with a trap and what
+//    is joined to them) stay original; their patched copies are among the pages, and mapped over them
+//    last. Counters with a program header are private zeros at first: what was counted by then is added
+//    to the file that the runtime maps over them.
 //
-//      offset   original bytes      unchanged but for ELF header, hook, property bits, build id
+//      offset   original bytes      unchanged but for ELF header, hook, property bits, build id, patched code
 //        |      (sparse hole)       when the image is larger in memory than in the file
-//        v      program headers     .punster.phdr
-//               low end             .punster.low_end   raised files only: the headers again
+//        v      low end             .punster.low_end   where the first segment is ours: the headers, a copy
+//               program headers     .punster.phdr
+//               trampolines         .punster.bodies, .punster.stubs   with program headers of their own
 //               tables              .punster.tables    PunsterHeader, mappings, traps, path
-//               pages               .punster.pages     trampolines and overlays; same segment as tables
-//               runtime             .punster.text
+//               pages               .punster.pages     overlays; of a loader-mapped file trampolines, too
+//               originals           .punster.original  of a header-mapped one: code as it was
+//               runtime             .punster.text      where it is needed
 //               state               .punster.state
+//               counters            .punster.counts    zeros, sparse; of a header-mapped file
 //               for tools           .debug_frame, symbols, names; read by nobody at run time
 //               section headers
 //
-// The pages are part of a read-only segment although nobody reads them there: it costs address space only,
-// and what belongs to no segment is moved by `strip`.
+// Pages and originals are part of the read-only segment of the tables although nobody reads them there: it
+// costs address space only, and what belongs to no segment is moved by `strip`.
 //
-// A raised file (the plan says by how much; backend/raise made the input) begins at address 0 with
-// a segment that is nothing but the lower end of what ld.so reserves. What finds an object by its
-// lowest address (dladdr, dl_iterate_phdr and all who look for an ELF header there) finds one: a
-// copy, with a program header table of its own behind it.
+// In either layout pages at different addresses may be the same page of the file; the kernel and ld.so do
+// not mind. eu-elflint does, of program headers (it looks for the sections of a segment by their offsets),
+// and `strip` writes such pages once for each address.
 //
-// The program header table is as the input's with ours added, so that PT_NOTE, PT_GNU_RELRO,
+// A raised file (the plan says by how much; backend/raise made the input) begins at address 0, any other
+// with program headers for trampolines below the image just below those, with a segment of ours. What
+// finds an object by its lowest address (dladdr, dl_iterate_phdr and all who look for an ELF header there)
+// finds one: a copy, with a copy of the program header table behind it. The table itself follows.
+//
+// The program header table is as the input's with ours added (a segment of code whose last page was patched
+// behind its end grows to the end of that page; it is in memory anyway), so that PT_NOTE, PT_GNU_RELRO,
 // PT_GNU_STACK and PT_GNU_PROPERTY stay what they were.
 
 #include "backend/emit/emit.h"
 
 #include <algorithm>
 
+#include "backend/emit/arenas.h"
+#include "backend/emit/code_pages.h"
 #include "backend/emit/footprint.h"
 #include "backend/emit/hook.h"
 #include "backend/emit/layout.h"
@@ -74,6 +88,12 @@ void assert_sound(const Footprint& footprint, const EmitPlan& plan) {
     assert(m.overlay || !range.overlaps(footprint.image));
     assert(m.overlay || !range.overlaps(footprint.header_table));
   }
+  if (plan.layout == Layout::headers)
+    assert(std::all_of(plan.mappings.begin(), plan.mappings.end(),
+                       [last = trampoline_pages(plan)](const PageMapping& m) {
+                         return !m.overlay || m.first_page >= last;
+                       }) &&
+           "overlays' pages come last");
   assert(std::is_sorted(plan.traps.begin(), plan.traps.end(),
                         [](const auto& a, const auto& b) { return a.site < b.site; }));
 }
@@ -129,7 +149,8 @@ Result<std::optional<FileEdit>> gate_edit(const EmitPlan& plan, const OutputLayo
   auto code = gate_code(gate, runtime);
   if (!code)
     return error_at("out_of_range", "the runtime is over 2 GiB away from the code; use --no-traps", gate);
-  const auto at = layout.pages.offset + Bytes{home->first_page * page_size.value} + (gate - home->address);
+  const auto at =
+      layout.trampolines.offset + Bytes{home->first_page * page_size.value} + (gate - home->address);
   return std::optional(FileEdit{at, std::move(*code)});
 }
 
@@ -151,55 +172,102 @@ std::span<const std::uint8_t> bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(T)};
 }
 
+/// What the layout and the hook ask for, before anything has its place.
+struct Additions {
+  PatchedInPlace in_place;
+  Hook hook;
+  std::vector<PunsterImport> imports;
+};
+
+Result<Additions> additions_of(const ElfView& input, const EmitPlan& plan) {
+  Additions additions;
+  if (plan.layout == Layout::headers) additions.in_place = patched_in_place(input, plan);
+  if (needs_runtime(plan)) {
+    PUNSTER_TRY(additions.hook, find_hook(input, !plan.traps.empty()));
+  }
+  if (!plan.traps.empty()) {
+    PUNSTER_TRY(additions.imports, owned_imports(input));
+  }
+  return additions;
+}
+
+/// Asserts what a caller must see to; returns what the layout cannot do.
+Result<void> check(const ElfView& input, const Footprint& place, const EmitPlan& plan) {
+  assert_sound(place, plan);
+  if (plan.layout == Layout::loader) return success();
+  const auto file = input.path().string() + ": ";
+  if (const auto why = why_not_in_place(input); !why.empty())
+    return error("unsupported", file + why + "; use the loader layout");
+  if (const auto count = header_count(input, plan); count > place.most_headers)
+    return error("no_room", file + std::to_string(count) + " program headers, and at most " +
+                                std::to_string(place.most_headers) + " are allowed");
+  return success();
+}
+
 }  // namespace
 
 Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::filesystem::path& output) {
-  if (plan.layout == Layout::headers)
-    return error("unsupported", input.path().string() + ": header-mapped output is not available; use the "
-                                                        "loader layout");
-  PUNSTER_TRY(const auto place, footprint(input));
-  assert_sound(place, plan);
-  PUNSTER_TRY(const auto hook, find_hook(input, !plan.traps.empty()));
-  std::vector<PunsterImport> imports;
-  if (!plan.traps.empty()) {
-    PUNSTER_TRY(imports, owned_imports(input));
-  }
+  PUNSTER_TRY(const auto place, footprint(input, {.most_headers = plan.most_headers}));
+  PUNSTER_TRY(check(input, place, plan));
+  const auto additions = additions_of(input, plan);
+  if (additions.has_error()) return additions.error();
+  const auto& [in_place, hook, imports] = additions.value();
 
   const auto blob = runtime_blob();
-  const auto layout = lay_out(input, place, plan, size_of_tables(input, plan, imports),
-                              Bytes{blob.bytes.size()}, Bytes{blob.state_bytes});
+  const bool runs = needs_runtime(plan);
+  const bool loaded = plan.layout == Layout::loader;
+  auto layout =
+      lay_out(input, place, plan,
+              {.tables = size_of_tables(input, plan, in_place, imports),
+               .pages = Bytes{loaded ? plan.pages.size() : in_place.overlay_pages.size()},
+               .originals = Bytes{in_place.originals.size()},
+               .runtime = Bytes{runs ? blob.bytes.size() : 0},
+               .state = Bytes{runs ? blob.state_bytes : 0}});
+  layout.tails = in_place.tails;
+  layout.gaps = in_place.gaps;
   // From here on every address and file offset of the output is known.
 
-  const auto headers = new_program_headers(input, layout);
-  const auto tables = tables_segment(input, plan, layout, hook, imports);
+  const auto headers = new_program_headers(input, plan, layout);
+  const auto tables = tables_segment(input, plan, layout, in_place, hook, imports);
   PUNSTER_TRY(const auto gate, gate_edit(plan, layout, blob));
-  const auto runtime = configured_runtime(blob, layout);
   const auto tools = tool_sections(input, plan, layout, first_trampoline_section(input, layout));
-  const auto sections = new_section_headers(input, layout, tools);
+  const auto sections = new_section_headers(input, plan, layout, tools);
   const auto edits = edits_of(input, plan, layout, hook, blob, sections);
   const auto end = layout.end + Bytes{sections ? sections->bytes.size() : 0};
 
   PUNSTER_TRY(auto file, OutputFile::create(output));
   PUNSTER_TRY(file.resize(Bytes{end.value}));
   PUNSTER_TRY(file.write(FileOffset{0}, input.file()));
+  // Code first: the ELF header may stand on one of its pages.
+  for (const auto& edit : in_place.code) {
+    PUNSTER_TRY(file.write(edit.at, edit.bytes));
+  }
   for (const auto& edit : edits) {
     PUNSTER_TRY(file.write(edit.at, edit.bytes));
   }
   PUNSTER_TRY(file.write(layout.header_table.offset, bytes_of(headers)));
-  if (plan.raised_by.value > 0) {
+  if (layout.low_end.size.value > 0) {
     PUNSTER_TRY(file.write(layout.low_end.offset, low_end(input.header(), headers)));
   }
   PUNSTER_TRY(file.write(layout.tables.offset, tables));
-  PUNSTER_TRY(file.write(layout.pages.offset, plan.pages));
+  const std::span pages(plan.pages);
+  PUNSTER_TRY(file.write(layout.trampolines.offset,
+                         loaded ? pages : pages.first(layout.trampolines.size.value)));
+  if (!loaded) {
+    PUNSTER_TRY(file.write(layout.pages.offset, in_place.overlay_pages));
+  }
+  PUNSTER_TRY(file.write(layout.originals.offset, in_place.originals));
   if (gate) {
     PUNSTER_TRY(file.write(gate->at, gate->bytes));
   }
-  PUNSTER_TRY(file.write(layout.runtime.offset, runtime));
+  if (runs) {
+    PUNSTER_TRY(file.write(layout.runtime.offset, configured_runtime(blob, layout)));
+  }
   if (sections) {
     PUNSTER_TRY(file.write(layout.end, sections->bytes));
   }
   PUNSTER_TRY(file.commit(input.path()));
-  return EmitResult{Bytes{end.value}, added_mappings(input, headers, plan, layout), tools.summary};
+  return EmitResult{Bytes{end.value}, added_mappings(input, headers, plan, layout, in_place.overlays), tools.summary};
 }
 
 }  // namespace punster

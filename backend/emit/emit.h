@@ -48,7 +48,7 @@ struct CounterRegion {
 };
 
 /// `loader`: the runtime maps pages at start and code in the file stays original. `headers`: every
-/// run is a PT_LOAD and code is patched in place (refused with kind "unsupported" until it lands).
+/// run of trampolines is a PT_LOAD and code is patched in place.
 enum class Layout : std::uint8_t { loader, headers };
 
 enum class BuildId : std::uint8_t { keep, fresh };
@@ -60,6 +60,9 @@ struct EmitPlan {
   Layout layout = Layout::loader;
   std::vector<std::uint8_t> pages;    ///< physical pages, 4096 bytes each, holes filled with CC
   std::vector<PageMapping> mappings;  ///< ascending by address, disjoint
+  /// Program headers that the file may have, those of the input included; 0: what every kernel and
+  /// any thread that calls dlopen() can bear (see Footprint).
+  unsigned most_headers = 0;
   std::vector<TrapRoute> traps;       ///< ascending by site
   std::vector<ClientCall> calls;      ///< in the client's order; `fini` in executables only
   std::optional<CounterRegion> counters;
@@ -97,7 +100,10 @@ struct EmitResult {
 /// that the solver keeps clear of it.
 struct Footprint {
   AddressRange image;         ///< page-aligned span of the input's PT_LOADs
-  AddressRange header_table;  ///< page-aligned home of the new program header table
+  /// Page-aligned home of the new program header table; unused where the file begins with a segment
+  /// of ours, which then holds the table.
+  AddressRange header_table;
+  unsigned most_headers = 0;  ///< that the output may have, those of the input included
   /// Where trampolines may stand in this kind of file, disjoint and ascending *by signed distance
   /// to the image*: below it (position-independent executables: down to 2 GiB below, wrapping past
   /// 0; fixed address: from 0x10000 up to it), above it up to 2 GiB. Shared objects: below only
@@ -105,9 +111,28 @@ struct Footprint {
   std::vector<AddressRange> free;
 };
 
-/// `will_be_raised`: a shared object has room below itself as well. Errors: kinds "no_room" (header
-/// table), "already_rewritten", "unsupported" with the reason.
-Result<Footprint> footprint(const ElfView& input, bool will_be_raised = false);
+struct FootprintOptions {
+  /// Where a range of Footprint::free below the image is wanted: a program header can only name
+  /// addresses that a file can hold, so what cannot be raised has none there.
+  enum class Below : std::uint8_t { as_kind, raised, none } below = Below::as_kind;
+  unsigned most_headers = 0;  ///< as in EmitPlan
+};
+
+/// Errors: kinds "no_room" (header table), "already_rewritten", "unsupported" with the reason.
+Result<Footprint> footprint(const ElfView& input, const FootprintOptions& options = {});
+
+/// Of the lowest addresses of the output: that much lies below the lowest page of a plan in a raised
+/// file, and in a program with a fixed address.
+inline constexpr std::uint64_t room_for_low_end = 256 * 1024;
+
+/// Whether the output has the runtime in it: it maps pages, answers traps, or counts.
+[[nodiscard]] bool needs_runtime(const EmitPlan& plan);
+
+/// Why code of this file cannot be patched where it stands in the file; empty: it can.
+[[nodiscard]] std::string why_not_in_place(const ElfView& input);
+
+/// e_phnum of the output.
+[[nodiscard]] std::size_t header_count(const ElfView& input, const EmitPlan& plan);
 
 /// Writes the rewritten file to a temporary file beside `output` and renames it. Mode, and where
 /// permitted owner and group, are those of the input. On any error nothing is left behind.

@@ -7,14 +7,16 @@
 //   .. image+2G         trampolines        trampolines                   trampolines
 //   above the highest   tables, runtime, state: they end the span of the program headers
 //
-// A shared object that will be raised (backend/raise) has room below its image, as in the first column: then
-// there is a first header at the low end of it.
+// What will be raised (backend/raise) has room below its image, as in the first column. Program headers
+// can name such addresses only when it is raised; what is not, and has its trampolines mapped by headers,
+// has only those above.
 //
 // The header table's place is not a choice. Kernels before 5.18 tell a program that its headers are at
 // base + e_phoff, whatever the segments say, and so do programs that look for themselves; so the table
-// must be as far from the first segment in memory as it is in the file. The first offset past the end
-// of the file that is past the end of the image too is the lowest that works; a hole it leaves in
-// the file is sparse.
+// must be as far from the first segment in memory as it is in the file. Where the first segment is the
+// original's, the first offset past the end of the file that is past the end of the image too is the
+// lowest that works; a hole it leaves in the file is sparse. Where the first segment is ours (raised files,
+// trampolines mapped by headers below the image), the table stands right behind it: layout.cpp.
 
 #include "backend/emit/footprint.h"
 
@@ -32,10 +34,10 @@ constexpr std::uint64_t gib = 1ull << 30, mib = 1ull << 20;
 constexpr std::uint64_t address_limit = 1ull << 47;
 // vm.mmap_min_addr of every distribution.
 constexpr std::uint64_t lowest_address = 0x10000;
-// A header table of more than a page: executables are refused by kernels before 6.17, shared objects are
-// not, but nobody has that many.
-constexpr std::uint64_t most_headers_of_executable = 4096 / sizeof(Elf64_Phdr);
-constexpr std::uint64_t most_headers_of_shared_object = 1024;
+// A header table of more than a page: kernels before 6.17 refuse to start what has one. ld.so takes
+// thousands, but keeps them on the stack, and each costs two mappings.
+constexpr unsigned most_headers_of_program = 4096 / sizeof(Elf64_Phdr);
+constexpr unsigned most_arenas_of_shared_object = 60;
 
 AddressRange image_of(const ElfView& input) {
   std::uint64_t lo = ~0ull, hi = 0;
@@ -84,8 +86,18 @@ Result<void> refuse_what_we_cannot_rewrite(const ElfView& input) {
 // hole that is large enough: one of ours. A hole beside the image that nothing uses is offered to it.
 constexpr std::uint64_t room_for_vdso = 1 * mib;
 
+/// As many as every kernel and ld.so on a small stack can bear.
+unsigned sound_number_of_headers(const ElfView& input) {
+  const auto segments = input.segments();
+  const bool started_by_kernel =
+      input.kind() != FileKind::dso ||
+      std::any_of(segments.begin(), segments.end(), [](const auto& p) { return p.p_type == PT_INTERP; });
+  if (started_by_kernel) return most_headers_of_program;
+  return static_cast<unsigned>(segments.size()) + most_added_segments + most_arenas_of_shared_object;
+}
+
 std::vector<AddressRange> free_ranges(FileKind kind, AddressRange image, AddressRange table,
-                                      bool will_be_raised) {
+                                      FootprintOptions::Below below) {
   const bool self_placed = kind == FileKind::static_pie;
   // Everything stays within rel32 of every byte of the image, and the bodies beside the image within
   // rel32 of every stub.
@@ -93,11 +105,13 @@ std::vector<AddressRange> free_ranges(FileKind kind, AddressRange image, Address
   if (margin >= 2 * gib) return {};
   const std::uint64_t reach = 2 * gib - margin;
 
+  using Below = FootprintOptions::Below;
   std::vector<AddressRange> free;
   if (kind == FileKind::exec || kind == FileKind::static_exec) {
-    const auto lo = std::max(lowest_address, image.hi.value > reach ? image.hi.value - reach : 0);
+    const auto lo = std::max(lowest_address + room_for_low_end,
+                             image.hi.value > reach ? image.hi.value - reach : 0);
     if (lo < image.lo.value) free.push_back({Vaddr{lo}, image.lo});
-  } else if (kind != FileKind::dso || will_be_raised) {
+  } else if (below == Below::raised || (below == Below::as_kind && kind != FileKind::dso)) {
     const Vaddr lo = page_ceil(Vaddr{image.hi.value - reach});
     const Vaddr hi = Vaddr{image.lo.value - page_size.value};
     if (lo < hi) {
@@ -130,7 +144,7 @@ Bytes header_table_start(const ElfView& input) {
   return Bytes{((end & (page_size.value - 1)) + 7) & ~7ull};
 }
 
-Result<Footprint> footprint(const ElfView& input, bool will_be_raised) {
+Result<Footprint> footprint(const ElfView& input, const FootprintOptions& options) {
   PUNSTER_TRY(refuse_what_we_cannot_rewrite(input));
   const auto file = input.path().string();
   const auto image = image_of(input);
@@ -138,12 +152,13 @@ Result<Footprint> footprint(const ElfView& input, bool will_be_raised) {
   const auto first = *std::find_if(segments.begin(), segments.end(),
                                    [](const auto& p) { return p.p_type == PT_LOAD; });
 
-  const std::uint64_t headers = segments.size() + most_added_segments;
-  const auto most =
-      input.kind() == FileKind::dso ? most_headers_of_shared_object : most_headers_of_executable;
-  if (headers > most)
-    return error("no_room", file + ": has " + std::to_string(segments.size()) +
-                                " program headers; with ours the kernel would not load it");
+  const std::uint64_t headers =
+      options.most_headers > 0 ? options.most_headers : sound_number_of_headers(input);
+  if (segments.size() + most_added_segments > headers)
+    return error("no_room", file + ": has " + std::to_string(segments.size()) + " program headers, with ours " +
+                                std::to_string(segments.size() + most_added_segments) +
+                                ", and at most " + std::to_string(headers) +
+                                " can be loaded everywhere; --max-headers allows more");
 
   const auto file_end = page_ceil(Vaddr{input.file().size()}).value;
   // Wraps when the first segment is nearer to 0 in memory than in the file, which is as it should be.
@@ -162,7 +177,8 @@ Result<Footprint> footprint(const ElfView& input, bool will_be_raised) {
   Footprint result;
   result.image = image;
   result.header_table = {page, end};
-  result.free = free_ranges(input.kind(), image, result.header_table, will_be_raised);
+  result.most_headers = static_cast<unsigned>(headers);
+  result.free = free_ranges(input.kind(), image, result.header_table, options.below);
   if (result.free.empty())
     return error("no_room", file + ": image of " + std::to_string(image.size().value / mib) +
                                 " MiB leaves no addresses within 2 GiB");

@@ -6,12 +6,9 @@
 
 namespace punster {
 
-/// PT_LOADs that emit adds: header table, tables, runtime, state; in a raised file one more at its
-/// start.
+/// PT_LOADs that emit adds besides arenas: header table, tables, runtime, state; one more at the
+/// start of a file that begins with one of ours.
 inline constexpr unsigned most_added_segments = 5;
-[[nodiscard]] inline unsigned added_segments(const EmitPlan& plan) {
-  return plan.raised_by.value == 0 ? most_added_segments - 1 : most_added_segments;
-}
 
 /// How far into Footprint::header_table the new program headers begin.
 [[nodiscard]] Bytes header_table_start(const ElfView& input);

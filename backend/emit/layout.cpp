@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "backend/emit/arenas.h"
 #include "backend/emit/footprint.h"
 
 namespace punster {
 namespace {
 
-Bytes whole_pages(Bytes size) { return Bytes{page_ceil(Vaddr{size.value}).value}; }
+Bytes whole_pages(Bytes size) {
+  return Bytes{page_ceil(Vaddr{size.value}).value};
+}
 
 // The end of the highest thing that the runtime will map; the header table is always there.
 Vaddr top_of(const Footprint& footprint, const EmitPlan& plan) {
@@ -22,27 +25,55 @@ Vaddr top_of(const Footprint& footprint, const EmitPlan& plan) {
   return top;
 }
 
-}  // namespace
+/// Copy of the headers, then the table, from the lowest address of all on: as far from each other
+/// in the file as in memory, also when `strip` has put both elsewhere in the file.
+void place_at_low_end(const EmitPlan& plan, FileOffset offset, Bytes headers,
+                      OutputLayout& layout) {
+  const Bytes copy = whole_pages(Bytes{sizeof(Elf64_Ehdr)} + headers);
+  const Bytes table = whole_pages(headers + Bytes{1});  // what remains is a section
+  // What is raised begins at 0, where programs look for an object without bias.
+  Vaddr lowest{};
+  if (plan.raised_by.value == 0) lowest = arenas_of(plan).front().address - (copy + table);
+  layout.low_end = {lowest, offset, copy};
+  layout.header_table = {layout.low_end.end(), offset + copy, headers};
+  layout.table_filler = {layout.header_table.end(), layout.header_table.offset + headers,
+                         table - headers};
+}
 
-OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const EmitPlan& plan,
-                     Bytes tables_size, Bytes runtime_size, Bytes state_size) {
+/// As far from the first segment in the file as in memory: see footprint.cpp.
+void place_above_image(const ElfView& input, const Footprint& footprint, Bytes headers,
+                       OutputLayout& layout) {
   const auto segments = input.segments();
   const auto first = *std::find_if(segments.begin(), segments.end(),
                                    [](const auto& p) { return p.p_type == PT_LOAD; });
-  OutputLayout layout;
   const auto room = footprint.header_table;
-  // As far from the first segment in the file as in memory: see footprint.cpp.
-  const auto in_file = [&](Vaddr a) { return FileOffset{a.value - (first.p_vaddr - first.p_offset)}; };
+  const auto in_file = [&](Vaddr a) {
+    return FileOffset{a.value - (first.p_vaddr - first.p_offset)};
+  };
   const auto table = room.lo + header_table_start(input);
-  const Bytes headers{(segments.size() + added_segments(plan)) * sizeof(Elf64_Phdr)};
-  const auto filler = table + headers;
-  layout.header_table = {table, in_file(table), filler - table};
-  layout.table_filler = {filler, in_file(filler), room.hi - filler};
+  const auto filler = table + headers, end = page_ceil(filler + Bytes{1});
+  layout.header_table = {table, in_file(table), headers};
+  layout.table_filler = {filler, in_file(filler), end - filler};
+}
 
-  FileOffset offset = in_file(room.hi);
-  if (plan.raised_by.value > 0) {
-    layout.low_end = {Vaddr{}, offset, whole_pages(Bytes{sizeof(Elf64_Ehdr)} + headers)};
-    offset = offset + layout.low_end.size;
+}  // namespace
+
+OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const EmitPlan& plan,
+                     const PieceSizes& sizes) {
+  OutputLayout layout;
+  const Bytes headers{header_count(input, plan) * sizeof(Elf64_Phdr)};
+  const bool ours_first = begins_with_ours(input, plan);
+  if (ours_first)
+    place_at_low_end(plan, FileOffset{whole_pages(Bytes{input.file().size()}).value}, headers,
+                     layout);
+  else
+    place_above_image(input, footprint, headers, layout);
+
+  FileOffset offset = layout.table_filler.offset + layout.table_filler.size;
+  const Bytes shown{trampoline_pages(plan) * page_size.value};
+  if (plan.layout == Layout::headers) {
+    layout.trampolines = {Vaddr{}, offset, shown};
+    offset = offset + shown;
   }
   Vaddr address = top_of(footprint, plan) + Bytes{unused_room_below_tables(input.kind())};
   const auto next = [&](Bytes size) {
@@ -51,12 +82,18 @@ OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const Emi
     offset = piece.offset + piece.size;
     return piece;
   };
-  layout.tables = next(tables_size);
-  layout.pages = next(Bytes{plan.pages.size()});
-  layout.runtime = next(runtime_size);
-  layout.state = next(state_size);
+  layout.tables = next(sizes.tables);
+  layout.pages = next(sizes.pages);
+  layout.originals = next(sizes.originals);
+  layout.runtime = next(sizes.runtime);
+  layout.state = next(sizes.state);
+  if (plan.layout == Layout::headers && plan.counters) {
+    layout.counters = {plan.counters->address, offset, plan.counters->size};
+    offset = offset + plan.counters->size;
+  }
   layout.end = offset;
-  layout.span = {plan.raised_by.value > 0 ? layout.low_end.address : footprint.image.lo, address};
+  if (plan.layout == Layout::loader) layout.trampolines = {Vaddr{}, layout.pages.offset, shown};
+  layout.span = {ours_first ? layout.low_end.address : footprint.image.lo, address};
   return layout;
 }
 

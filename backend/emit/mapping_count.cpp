@@ -79,12 +79,13 @@ std::uint64_t count(const std::vector<Area>& areas) {
 }  // namespace
 
 std::uint64_t added_mappings(const ElfView& input, const std::vector<Elf64_Phdr>& headers,
-                             const EmitPlan& plan, const OutputLayout& layout) {
+                             const EmitPlan& plan, const OutputLayout& layout,
+                             std::span<const PageMapping> overlays) {
   const bool fill_gaps = input.kind() == FileKind::dso;
   std::vector<Area> ours;
-  for (const auto& m : plan.mappings)
-    ours.push_back({m.address, m.address + Bytes{m.pages * page_size.value},
-                    by_runtime | flags_of(m),
+  const bool loaded = plan.layout == Layout::loader;
+  for (const auto& m : loaded ? std::span<const PageMapping>(plan.mappings) : overlays)
+    ours.push_back({m.address, m.address + Bytes{m.pages * page_size.value}, by_runtime | flags_of(m),
                     layout.pages.offset.value + m.first_page * page_size.value - m.address.value});
   if (plan.counters)
     ours.push_back(

@@ -3,7 +3,8 @@
 // never part of a section: BFD makes room for them in front of the sections of the segment they are
 // found in, so the section of that segment is what remains of its page.
 //
-// Trampolines that the runtime maps are in no segment, but a symbol needs a section at its address:
+// Trampolines with a program header are sections as others are. Those that the runtime maps are in no
+// segment, but a symbol needs a section at its address:
 // an absolute one would stay where it is when the image moves, and gdb looks for symbols only where
 // a section is. BFD and gdb complain of contents outside of all segments, so these sections have
 // none (SHT_NOBITS). Their sh_offset is true nevertheless: perf computes with it where a symbol
@@ -28,9 +29,9 @@ Elf64_Shdr section(const Piece& piece, Elf64_Xword flags, Elf64_Xword align = pa
   return s;
 }
 
-Elf64_Shdr section(const TrampolineSection& trampolines) {
+Elf64_Shdr section(const TrampolineSection& trampolines, Layout mapped_by) {
   Elf64_Shdr s{};
-  s.sh_type = SHT_NOBITS;
+  s.sh_type = mapped_by == Layout::headers ? SHT_PROGBITS : SHT_NOBITS;
   s.sh_flags = SHF_ALLOC | SHF_EXECINSTR;
   s.sh_addr = trampolines.range.lo.value;
   s.sh_offset = trampolines.offset.value;
@@ -49,8 +50,12 @@ std::vector<NamedSection> own_sections(const OutputLayout& layout) {
                                         {".punster.low_end", section(layout.low_end, 0)},
                                         {".punster.tables", section(layout.tables, 0)},
                                         {".punster.pages", section(layout.pages, 0)},
+                                        {".punster.original", section(layout.originals, 0)},
                                         {".punster.text", section(layout.runtime, SHF_EXECINSTR)},
-                                        {".punster.state", section(layout.state, SHF_WRITE)}};
+                                        {".punster.state", section(layout.state, SHF_WRITE)},
+                                        {".punster.counts", section(layout.counters, SHF_WRITE)}};
+  for (const auto& gap : layout.gaps)
+    sections.push_back({".punster.gap", section(gap, SHF_EXECINSTR, 1)});
   std::erase_if(sections, [](const NamedSection& s) { return s.header.sh_size == 0; });
   return sections;
 }
@@ -149,7 +154,8 @@ std::uint32_t first_trampoline_section(const ElfView& input, const OutputLayout&
   return static_cast<std::uint32_t>(input.sections().size() + own_sections(layout).size());
 }
 
-std::optional<SectionHeaders> new_section_headers(const ElfView& input, const OutputLayout& layout,
+std::optional<SectionHeaders> new_section_headers(const ElfView& input, const EmitPlan& plan,
+                                                  const OutputLayout& layout,
                                                   const ToolSections& tools) {
   if (input.names_section() == SHN_UNDEF) return std::nullopt;
   const auto& names = input.sections()[input.names_section()];
@@ -161,7 +167,7 @@ std::optional<SectionHeaders> new_section_headers(const ElfView& input, const Ou
   SectionTable table(input, layout.end);
   for (const auto& s : own_sections(layout)) table.add(s.name, s.header);
   for (const auto& t : tools.trampolines)
-    table.add(t.holds_bodies ? ".punster.bodies" : ".punster.stubs", section(t));
+    table.add(t.holds_bodies ? ".punster.bodies" : ".punster.stubs", section(t, plan.layout));
   add_frames(table, tools);
   if (tools.symbols) add_symbols(table, *tools.symbols);
   return std::move(table).finish();

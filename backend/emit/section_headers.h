@@ -18,6 +18,7 @@ struct SectionHeaders {
 
 /// Nothing when the file has no section headers, or none whose names can be found.
 [[nodiscard]] std::optional<SectionHeaders> new_section_headers(const ElfView& input,
+                                                                const EmitPlan& plan,
                                                                 const OutputLayout& layout,
                                                                 const ToolSections& tools);
 

@@ -3,59 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/emit/arenas.h"
+#include "backend/emit/code_pages.h"
 #include "backend/emit/owned_calls.h"
 
 namespace punster {
 namespace {
 
-// The runtime undoes an overlay with the segment it came from, so none may span two.
-std::vector<PageMapping> cut_at_segments(const ElfView& input,
-                                         const std::vector<PageMapping>& mappings) {
-  std::vector<PageMapping> pieces;
-  for (auto m : mappings) {
-    while (m.overlay) {
-      const auto segments = input.segments();
-      const auto home = std::find_if(segments.begin(), segments.end(), [&](const Elf64_Phdr& p) {
-        return p.p_type == PT_LOAD && page_floor(Vaddr{p.p_vaddr}) <= m.address &&
-               m.address.value < p.p_vaddr + p.p_filesz;
-      });
-      assert(home != segments.end() && (home->p_flags & PF_X) && "an overlay outside of all code");
-      const auto end = page_ceil(Vaddr{home->p_vaddr + home->p_filesz});
-      const auto room = static_cast<std::uint32_t>((end - m.address).value / page_size.value);
-      if (m.pages <= room) break;
-      auto piece = m;
-      piece.pages = room;
-      pieces.push_back(piece);
-      m.address = end;
-      m.first_page += room;
-      m.pages -= room;
-    }
-    pieces.push_back(m);
-  }
-  return pieces;
-}
-
-template <typename T>
-void put(std::vector<std::uint8_t>& out, const T& value) {
-  const auto at = out.size();
-  out.resize(at + sizeof value);
-  std::memcpy(out.data() + at, &value, sizeof value);
-}
-
-}  // namespace
-
-Bytes size_of_tables(const ElfView& input, const EmitPlan& plan,
-                     std::span<const PunsterImport> imports) {
-  return Bytes{sizeof(PunsterHeader) +
-               cut_at_segments(input, plan.mappings).size() * sizeof(PunsterMapping) +
-               plan.traps.size() * sizeof(PunsterTrap) + imports.size() * sizeof(PunsterImport) +
-               plan.calls.size() * sizeof(PunsterCall) +
-               (plan.counters ? plan.counters->path.size() + 1 : 0)};
-}
-
-namespace {
-
-std::uint32_t kind_of(const PageMapping& m) {
+PunsterMappingKind kind_of(const PageMapping& m) {
   if (m.overlay) return PUNSTER_OVERLAY;
   switch (m.contents) {
     case Contents::constants:
@@ -67,6 +22,47 @@ std::uint32_t kind_of(const PageMapping& m) {
   }
 }
 
+PunsterMapping entry(const PageMapping& m, const Piece& pages, PunsterMappingKind kind) {
+  return {m.address.value, pages.offset.value + m.first_page * page_size.value, m.pages, kind};
+}
+
+std::vector<PunsterMapping> entries(const ElfView& input, const EmitPlan& plan,
+                                    const OutputLayout& layout, const PatchedInPlace& in_place) {
+  std::vector<PunsterMapping> result;
+  if (plan.layout == Layout::loader) {
+    for (const auto& m : cut_at_segments(input, plan.mappings))
+      result.push_back(entry(m, layout.pages, kind_of(m)));
+  } else {
+    for (const auto& m : arenas_of(plan))
+      result.push_back(entry(m, layout.trampolines, PUNSTER_ARENA));
+    for (const auto& m : in_place.overlays)
+      result.push_back(entry(m, layout.pages, PUNSTER_OVERLAY));
+    for (const auto& m : in_place.replaced)
+      result.push_back(entry(m, layout.originals, PUNSTER_ORIGINAL));
+  }
+  return result;
+}
+
+template <typename T>
+void put(std::vector<std::uint8_t>& out, const T& value) {
+  const auto at = out.size();
+  out.resize(at + sizeof value);
+  std::memcpy(out.data() + at, &value, sizeof value);
+}
+
+}  // namespace
+
+Bytes size_of_tables(const ElfView& input, const EmitPlan& plan, const PatchedInPlace& in_place,
+                     std::span<const PunsterImport> imports) {
+  return Bytes{sizeof(PunsterHeader) +
+               entries(input, plan, {}, in_place).size() * sizeof(PunsterMapping) +
+               plan.traps.size() * sizeof(PunsterTrap) + imports.size() * sizeof(PunsterImport) +
+               plan.calls.size() * sizeof(PunsterCall) +
+               (plan.counters ? plan.counters->path.size() + 1 : 0)};
+}
+
+namespace {
+
 std::uint64_t dynamic_address(const ElfView& input) {
   for (const auto& segment : input.segments())
     if (segment.p_type == PT_DYNAMIC) return segment.p_vaddr;
@@ -76,14 +72,17 @@ std::uint64_t dynamic_address(const ElfView& input) {
 }  // namespace
 
 std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& plan,
-                                         const OutputLayout& layout, const Hook& hook,
-                                         std::span<const PunsterImport> imports) {
-  const auto mappings = cut_at_segments(input, plan.mappings);
+                                         const OutputLayout& layout, const PatchedInPlace& in_place,
+                                         const Hook& hook, std::span<const PunsterImport> imports) {
+  const auto mappings = entries(input, plan, layout, in_place);
   PunsterHeader h{};
   h.magic = PUNSTER_MAGIC;
   h.abi_version = PUNSTER_ABI_VERSION;
   if (input.header().e_type == ET_DYN) h.flags |= PUNSTER_FLAG_POSITION_INDEPENDENT;
   if (input.kind() == FileKind::dso) h.flags |= PUNSTER_FLAG_SHARED_OBJECT;
+  if (plan.layout == Layout::headers) h.flags |= PUNSTER_FLAG_HEADER_MAPPED;
+  if (header_count(input, plan) > page_size.value / sizeof(Elf64_Phdr))
+    h.flags |= PUNSTER_FLAG_MANY_HEADERS;
   if (plan.owns_calls && !plan.traps.empty()) h.flags |= PUNSTER_FLAG_OWNS_CALLS;
   h.hook = hook.kind;
   h.mapping_count = static_cast<std::uint32_t>(mappings.size());
@@ -113,12 +112,9 @@ std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& p
   std::copy(plan.build_key.begin(), plan.build_key.end(), h.build_key);
 
   std::vector<std::uint8_t> out;
-  out.reserve(size_of_tables(input, plan, imports).value);
+  out.reserve(size_of_tables(input, plan, in_place, imports).value);
   put(out, h);
-  for (const auto& m : mappings)
-    put(out,
-        PunsterMapping{m.address.value, layout.pages.offset.value + m.first_page * page_size.value,
-                       m.pages, kind_of(m)});
+  for (const auto& m : mappings) put(out, m);
   for (const auto& t : plan.traps) put(out, PunsterTrap{t.site.value, t.trampoline.value});
   for (const auto& i : imports) put(out, i);
   for (const auto& c : plan.calls)

@@ -48,6 +48,8 @@ void add_symbols(const ElfView& input, const CallFrames& frames, const BodyList&
 ToolSections tool_sections(const ElfView& input, const EmitPlan& plan, const OutputLayout& layout,
                            std::uint32_t first_index) {
   ToolSections out;
+  const bool for_strip = plan.layout == Layout::headers && input.names_section() != SHN_UNDEF;
+  if (for_strip) out.trampolines = trampoline_sections(plan, layout);
   if (!plan.bodies || plan.bodies->size() == 0) return out;
   if (input.names_section() == SHN_UNDEF) {
     out.summary.note = "the file has no section headers: no unwind rows, no symbols";
@@ -59,7 +61,7 @@ ToolSections tool_sections(const ElfView& input, const EmitPlan& plan, const Out
     return out;
   }
   out.trampolines = std::move(trampolines);
-  out.summary.bytes = out.trampolines.size() * sizeof(Elf64_Shdr);
+  if (!for_strip) out.summary.bytes = out.trampolines.size() * sizeof(Elf64_Shdr);
   const auto frames = read_call_frames(input);
   add_rows(input, frames, *plan.bodies, out);
   add_symbols(input, frames, *plan.bodies, first_index, out);

@@ -17,7 +17,7 @@ struct ToolSections {
 };
 
 /// Everything empty when the plan wants none (EmitPlan::bodies is null) or the input has no
-/// sections. `first_index`: the section header index that trampolines[0] will have.
+/// sections; but trampolines with a program header always have a section, for `strip`. `first_index`: the section header index that trampolines[0] will have.
 [[nodiscard]] ToolSections tool_sections(const ElfView& input, const EmitPlan& plan,
                                          const OutputLayout& layout, std::uint32_t first_index);
 

@@ -2,26 +2,16 @@
 
 #include <algorithm>
 
+#include "backend/emit/arenas.h"
+
 namespace punster {
 
 std::vector<TrampolineSection> trampoline_sections(const EmitPlan& plan,
                                                    const OutputLayout& layout) {
   std::vector<TrampolineSection> sections;
-  for (const auto& m : plan.mappings) {
-    if (m.overlay) continue;
-    const AddressRange range{m.address, m.address + Bytes{m.pages * page_size.value}};
-    const auto offset = layout.pages.offset + Bytes{m.first_page * page_size.value};
-    if (!sections.empty()) {
-      auto& before = sections.back();
-      if (before.range.hi == range.lo && before.offset + before.range.size() == offset) {
-        before.range.hi = range.hi;
-        continue;
-      }
-    }
-    sections.push_back({range, offset});
-  }
-  std::sort(sections.begin(), sections.end(),
-            [](const auto& a, const auto& b) { return a.range.lo < b.range.lo; });
+  for (const auto& arena : arenas_of(plan))
+    sections.push_back({{arena.address, arena.address + Bytes{arena.pages * page_size.value}},
+                        layout.trampolines.offset + Bytes{arena.first_page * page_size.value}});
   return sections;
 }
 

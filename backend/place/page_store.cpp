@@ -41,12 +41,16 @@ void PageStore::put(std::int64_t address, std::span<const std::uint8_t> bytes) {
   }
 }
 
-void PageStore::append_to(SharedPages& out, std::int64_t join_distance, TakenRanges taken) const {
+std::vector<std::int64_t> PageStore::page_numbers() const {
   std::vector<std::int64_t> numbers;
   numbers.reserve(index_.size());
   for (const auto& [number, index] : index_) numbers.push_back(number);
   std::sort(numbers.begin(), numbers.end());
-  for (const auto& run : join_pages(numbers, join_distance, taken)) {
+  return numbers;
+}
+
+void PageStore::append_to(SharedPages& out, std::int64_t join_distance, TakenRanges taken) const {
+  for (const auto& run : join_pages(page_numbers(), join_distance, taken)) {
     const auto count = static_cast<std::uint32_t>(run.last - run.first + 1);
     out.mappings.push_back({Vaddr{static_cast<std::uint64_t>(run.first) << 12}, count,
                             static_cast<std::uint32_t>(out.pages.size() / 4096), false});

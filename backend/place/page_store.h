@@ -43,6 +43,8 @@ class PageStore {
   void append_to(SharedPages& out, std::int64_t join_distance, TakenRanges taken = {}) const;
 
   [[nodiscard]] std::size_t page_count() const { return pages_.size(); }
+  /// Of the pages where anything was put; ascending.
+  [[nodiscard]] std::vector<std::int64_t> page_numbers() const;
 
  private:
   struct Page {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/emit/code_pages.h"
+
 namespace punster {
 namespace {
 
@@ -69,12 +71,14 @@ class Slack {
 
 }  // namespace
 
-std::vector<CodeRegion> code_regions(const ElfView& input, bool with_tail) {
+std::vector<CodeRegion> code_regions(const ElfView& input, Tail tail) {
   std::vector<CodeRegion> regions;
   for (const auto& segment : input.segments()) {
     if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) || segment.p_filesz == 0) continue;
-    const std::uint64_t end =
-        with_tail ? end_with_tail(input, segment) : segment.p_vaddr + segment.p_filesz;
+    std::uint64_t end = segment.p_vaddr + segment.p_filesz;
+    if (tail == Tail::in_memory ||
+        (tail == Tail::in_file && tail_in_file(input, segment).value > 0))
+      end = end_with_tail(input, segment);
     regions.push_back(
         {Vaddr{segment.p_vaddr}, input.file().subspan(segment.p_offset, end - segment.p_vaddr)});
   }

@@ -9,10 +9,13 @@
 
 namespace punster {
 
-/// One region per executable PT_LOAD. A region reaches to the end of its last page in memory when
-/// `with_tail` and that page is nobody else's: the kernel maps whole pages, and an overlay shows
-/// our copy of them. (In the file the tail is often another segment's: never written there.)
-std::vector<CodeRegion> code_regions(const ElfView& input, bool with_tail);
+/// How far a region reaches: to the end of its segment's bytes; or to the end of its last page, where
+/// that is nobody else's in memory (the kernel maps whole pages, and an overlay shows our copy of
+/// them), or neither in memory nor in the file (where it is often another segment's).
+enum class Tail : std::uint8_t { none, in_memory, in_file };
+
+/// One region per executable PT_LOAD.
+std::vector<CodeRegion> code_regions(const ElfView& input, Tail tail);
 
 /// What client-announced padding does not cover but may be overwritten all the same: zero bytes
 /// between two sections of an executable segment, and the tail of its last page. Added to

@@ -10,9 +10,6 @@ namespace punster {
 namespace {
 
 constexpr std::uint64_t gib = 1ull << 30;
-// Of the raised file's lowest addresses: emit begins it with a copy of its headers, at most 1,029
-// of them.
-constexpr std::uint64_t room_for_low_end = 64 * 1024;
 
 /// Where the file has the page of code at `page`, or nothing.
 std::optional<std::uint64_t> offset_of_code_page(const ElfView& input, Vaddr page) {
@@ -82,26 +79,36 @@ std::optional<RaiseMode> parse_raise_mode(std::string_view name) {
   return std::nullopt;
 }
 
-Result<Room> room_for(const ElfView& input, RaiseMode mode) {
+Result<Raisable> raisable(const ElfView& input) {
+  PUNSTER_TRY(auto words, address_words(input));
+  PUNSTER_TRY(const auto unit, raise_unit(input));
+  return Raisable{std::move(words), unit};
+}
+
+Result<Room> room_for(const ElfView& input, RaiseMode mode, const LayoutOptions& layout) {
   Room room;
-  const bool wanted =
-      mode == RaiseMode::always || (mode == RaiseMode::automatic && input.kind() == FileKind::dso);
-  if (wanted && input.kind() == FileKind::pie)
-    return error(
-        "cannot_raise",
-        input.path().string() + ": is a program, which has room below itself without being raised");
+  const bool by_headers = layout.mode == LayoutMode::headers, pie = input.kind() == FileKind::pie;
+  const bool gains = input.kind() == FileKind::dso || (pie && by_headers);
+  const bool wanted = mode == RaiseMode::always || (mode == RaiseMode::automatic && gains);
+  if (wanted && pie && !by_headers)
+    return error("cannot_raise",
+                 input.path().string() +
+                     ": is a program, which has room below itself without being raised, unless "
+                     "program headers are to map it (--layout=headers)");
   if (wanted) {
-    auto words = address_words(input);
-    auto unit = raise_unit(input);
-    if (words && unit) {
-      room.raisable = Raisable{std::move(words).value(), unit.value()};
+    auto found = raisable(input);
+    if (found) {
+      room.raisable = std::move(found).value();
+    } else if (mode == RaiseMode::always) {
+      return std::move(found).error();
     } else {
-      Error why = words ? std::move(unit).error() : std::move(words).error();
-      if (mode == RaiseMode::always) return why;
-      room.not_raised = std::move(why.message);
+      room.not_raised = std::move(found).error().message;
     }
   }
-  PUNSTER_TRY(room.footprint, footprint(input, room.raisable.has_value()));
+  using Below = FootprintOptions::Below;
+  const auto below = room.raisable ? Below::raised : by_headers ? Below::none : Below::as_kind;
+  PUNSTER_TRY(room.footprint,
+              footprint(input, {.below = below, .most_headers = layout.most_headers}));
   return room;
 }
 

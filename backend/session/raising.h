@@ -8,7 +8,7 @@
 
 #pragma once
 
-#include "backend/emit/emit.h"
+#include "backend/session/layouts.h"
 
 namespace punster {
 
@@ -27,10 +27,13 @@ struct Room {
   std::string not_raised;            ///< why; empty where nobody would have wanted it
 };
 
-/// Only shared objects gain by being raised: programs have room on both sides as they are, and
-/// where the kernel puts them nothing is reserved. Errors: footprint()'s, and in mode `always`
-/// "cannot_raise".
-Result<Room> room_for(const ElfView& input, RaiseMode mode);
+/// Shared objects gain by being raised; programs only where program headers map their trampolines,
+/// for these can name no address below 0. Otherwise programs have room on both sides as they are.
+/// Errors: footprint()'s, and in mode `always` "cannot_raise".
+Result<Room> room_for(const ElfView& input, RaiseMode mode, const LayoutOptions& layout);
+
+/// What raising this input takes. Errors: "cannot_raise", "malformed".
+Result<Raisable> raisable(const ElfView& input);
 
 /// The constant for this plan: the least that gives everything in it an address, so that no more
 /// memory is reserved than is needed; 0 when nothing stands below the image. In mode `always` at

@@ -6,7 +6,6 @@
 #include <future>
 #include <numeric>
 
-#include "backend/place/page_ring.h"
 #include "backend/session/code_regions.h"
 #include "backend/session/session_state.h"
 #include "protocol/hex.h"
@@ -15,7 +14,6 @@ namespace punster {
 namespace {
 
 constexpr std::int64_t overlay_join_distance = 16;
-constexpr std::int64_t body_join_distance = 16;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -94,7 +92,7 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
                                             const std::vector<std::uint32_t>& trace) {
   Bodies& bodies = *plan.bodies;
   const auto sites = solver_sites(bodies);
-  const auto regions = code_regions(*input, true);
+  const auto regions = code();
   const auto padding = with_slack(*input, regions, requests.instructions(), requests.padding());
   SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
   SolverOptions options = solver_options;
@@ -111,32 +109,17 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
 Result<void> Session::State::fill_pages(Planned& plan) {
   const auto start = std::chrono::steady_clock::now();
   PageStore store;
-  PageRing ring(plan.space.ring_pages);
   say("place", 0, plan.bodies->sites().size());
   PUNSTER_TRY(plan.bodies->put(plan.solution, store));
-  for (const auto& stub : plan.solution.stubs) {
-    const auto rel = displacement(vaddr(stub.at + 5), vaddr(stub.to));
-    if (!rel) return error_at("out_of_range", "a stub does not reach its body", vaddr(stub.at));
-    std::array<std::uint8_t, 5> jump{0xe9};
-    std::memcpy(jump.data() + 1, &*rel, 4);
-    ring.put(stub.at, jump);
-  }
   if (syscall_gate)
     store.put(signed_address(*syscall_gate), std::vector<std::uint8_t>(gate_size, 0xcc));
   statistics.seconds_place = seconds_since(start);
   say("share", 0, store.page_count());
-  std::vector<std::pair<std::int64_t, std::int64_t>> taken = {
-      {signed_address(room->footprint.image.lo), first_body_address(room->footprint)}};
-  if (counter_region)
-    taken.emplace_back(signed_address(counter_region->address),
-                       signed_address(counter_region->address + counter_region->size));
-  SharedPages shared;
-  store.append_to(shared, body_join_distance, taken);
-  taken.emplace_back(first_body_address(room->footprint), plan.bodies->site_room().hi);
-  taken.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
-  ring.append_to(shared, taken);
+  collect_traps(plan);
+  plan.emit_plan.counters = counter_region;
+  PUNSTER_TRY(auto shared, lay_out_pages(plan, store));
   append_reserved(shared);
-  const auto regions = code_regions(*input, true);
+  const auto regions = code();
   for (std::size_t r = 0; r < regions.size(); ++r)
     append_overlays(*input, regions[r].address, regions[r].bytes, plan.solution.code[r],
                     overlay_join_distance, shared);
@@ -149,18 +132,72 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   plan.emit_plan.pages = std::move(shared.pages);
   plan.emit_plan.mappings = std::move(shared.mappings);
   plan.emit_plan.build_id = build_id;
-  plan.emit_plan.counters = counter_region;
   plan.emit_plan.calls = calls;
   plan.emit_plan.clear_shstk = plan.bodies->emulates_call();
   plan.emit_plan.clear_ibt = plan.bodies->patches_endbr();
   plan.emit_plan.build_key = build_key();
   if (unwind) plan.places = std::make_unique<BodyPlaces>(*plan.bodies, requests);
   plan.emit_plan.bodies = plan.places.get();
-  plan.raised_by = raise_for(plan.emit_plan, *room, raise_mode);
-  collect_traps(plan);
+  // The kernel puts a program where it likes: what the runtime maps below it needs no raise.
+  if (input->kind() == FileKind::dso || plan.emit_plan.layout == Layout::headers)
+    plan.raised_by = raise_for(plan.emit_plan, *room, raise_mode);
   plan.emit_plan.syscall_gate = syscall_gate;
   plan.emit_plan.owns_calls = syscall_gate && owns_calls(plan);
   return success();
+}
+
+std::vector<CodeRegion> Session::State::code() const {
+  return code_regions(*input, layout.mode == LayoutMode::loader ? Tail::in_memory : Tail::in_file);
+}
+
+std::size_t Session::State::runs_with_headers(const std::vector<TrapRoute>& traps) const {
+  EmitPlan others;  // all program headers but those of trampolines, and the low end
+  others.layout = Layout::headers;
+  others.traps = traps;
+  others.counters = counter_region;
+  const std::size_t most = room->footprint.most_headers, count = header_count(*input, others) + 1;
+  return most > count ? most - count : 0;
+}
+
+Result<SharedPages> Session::State::lay_out_pages(Planned& plan, const PageStore& dense) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> taken = {
+      {signed_address(room->footprint.image.lo), first_body_address(room->footprint)}};
+  if (counter_region)
+    taken.emplace_back(signed_address(counter_region->address),
+                       signed_address(counter_region->address + counter_region->size));
+  auto taken_by_stubs = taken;
+  taken_by_stubs.emplace_back(first_body_address(room->footprint), plan.bodies->site_room().hi);
+  taken_by_stubs.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
+  const NewMemory memory(dense, plan.solution, plan.space.ring_pages, taken, taken_by_stubs);
+  auto obstacle = obstacle_to_headers(memory);
+  auto chosen =
+      choose_layout(layout, memory, runs_with_headers(plan.emit_plan.traps), std::move(obstacle));
+  if (chosen.has_error()) {
+    auto failure = std::move(chosen).error();
+    if (failure.kind == "layout") failure.message = input->path().string() + ": " + failure.message;
+    return failure;
+  }
+  plan.emit_plan.layout = chosen.value().layout;
+  plan.emit_plan.most_headers = room->footprint.most_headers;
+  plan.layout_reason = std::move(chosen.value().reason);
+  return std::move(chosen.value().pages);
+}
+
+std::string Session::State::obstacle_to_headers(const NewMemory& memory) {
+  if (layout.mode == LayoutMode::loader) return "";
+  if (!calls.empty() || !reserved.empty())
+    return "a client's routines and data are the runtime's business";
+  if (auto why = why_not_in_place(*input); !why.empty()) return why;
+  const auto lowest = memory.lowest_page();
+  if (!lowest || *lowest >= 0 || room->raisable) return "";
+  // Only now is it worth looking: with the runtime nobody needs to know.
+  if (raise_mode == RaiseMode::never)
+    return "there are trampolines below the image, and --raise=never keeps it there";
+  auto found = raisable(*input);
+  if (found.has_error())
+    return "there are trampolines below the image, but " + found.error().message;
+  room->raisable = std::move(found).value();
+  return "";
 }
 
 void Session::State::collect_traps(Planned& plan) const {
@@ -219,6 +256,8 @@ void Session::State::count(const Planned& plan) {
     if (means[set] > 0)
       for (const auto& name : means_names(static_cast<std::uint8_t>(set)))
         s.by_means[name] += means[set];
+  s.layout = plan.emit_plan.layout == Layout::headers ? "headers" : "loader";
+  s.layout_reason = plan.layout_reason;
   s.raised_by = plan.raised_by.value;
   s.not_raised = room->not_raised;
   s.shadow_stack_cleared = plan.emit_plan.clear_shstk;
@@ -234,7 +273,7 @@ Result<BinaryReply> Session::open(const BinaryRequest& request) {
   if (state_->input)
     return error("bad_request", "this session has its file already; one session is one file");
   PUNSTER_TRY(auto view, ElfView::open(request.filename));
-  PUNSTER_TRY(auto room, room_for(view, state_->raise_mode));
+  PUNSTER_TRY(auto room, room_for(view, state_->raise_mode, state_->layout));
   const bool is_shared_object = view.kind() == FileKind::dso;
   if ((request.mode == "dso") != is_shared_object && !request.mode.empty())
     return error_in("wrong_mode",

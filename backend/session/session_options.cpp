@@ -28,6 +28,19 @@ Result<std::uint16_t> tactics_of(const std::vector<std::string>& names) {
   return tactics;
 }
 
+Result<LayoutOptions> layout_of(const OptionsRequest& request, LayoutOptions layout) {
+  if (request.layout) {
+    const auto mode = parse_layout_mode(*request.layout);
+    if (!mode)
+      return error_in("bad_request", "layout is \"auto\", \"headers\" or \"loader\"",
+                      "/params/layout");
+    layout.mode = *mode;
+  }
+  if (request.max_headers) layout.most_headers = *request.max_headers;
+  if (request.share_pages) layout.share_pages = *request.share_pages;
+  return layout;
+}
+
 std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
   const auto text = parse_hex_bytes(hex).value();
   return {text.begin(), text.end()};
@@ -62,11 +75,19 @@ Result<void> Session::set_options(const OptionsRequest& request) {
       return error_in("bad_request", "raise is \"auto\", \"never\" or \"always\"", "/params/raise");
     raise_mode = *mode;
   }
-  if (state.input && raise_mode != state.raise_mode) {
-    PUNSTER_TRY(auto room, room_for(*state.input, raise_mode));
+  PUNSTER_TRY(const auto layout, layout_of(request, state.layout));
+  if (state.input && (raise_mode != state.raise_mode || layout != state.layout)) {
+    PUNSTER_TRY(auto room, room_for(*state.input, raise_mode, layout));
+    if (first_body_address(room.footprint) != first_body_address(state.room->footprint)) {
+      if (state.next_reserved != first_body_address(state.room->footprint))
+        return error_in("bad_request", "max_headers must be given before anything is reserved",
+                        "/params/max_headers");
+      state.next_reserved = first_body_address(room.footprint);
+    }
     state.room = std::move(room);
   }
   state.raise_mode = raise_mode;
+  state.layout = layout;
   if (request.optimize) state.objective = *objective;
   state.solver_options = solver;
   if (request.chaining) state.chaining = *request.chaining;
@@ -90,8 +111,10 @@ std::vector<std::uint8_t> Session::State::build_key() const {
   choice(solver_options.lookahead);
   choice(static_cast<std::uint64_t>(objective));
   choice(static_cast<std::uint64_t>(raise_mode));
-  for (const bool value :
-       {solver_options.traps, solver_options.joint, solver_options.pads, stubs, chaining, unwind})
+  choice(static_cast<std::uint64_t>(layout.mode));
+  choice(layout.most_headers);
+  for (const bool value : {solver_options.traps, solver_options.joint, solver_options.pads, stubs,
+                           chaining, unwind, layout.share_pages})
     choice(value);
   if (counter_region) text += counter_region->path;
   for (const auto& data : reserved) {

@@ -31,6 +31,7 @@ struct Session::State {
   SolverOptions solver_options;
   bool chaining = true;
   RaiseMode raise_mode = RaiseMode::automatic;
+  LayoutOptions layout;
   /// Copies in a row between two bodies (bridges.h).
   static constexpr unsigned most_bridge = 12;
   bool stubs = true;
@@ -66,6 +67,7 @@ struct Session::State {
     Solution solution;
     EmitPlan emit_plan;
     Bytes raised_by;  // in the output; all else here has the input's addresses
+    std::string layout_reason;
     std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
   };
   std::optional<Planned> planned;
@@ -102,6 +104,8 @@ struct Session::State {
   [[nodiscard]] bool room_on_both_sides() const;
   /// File pages that stubs share. Precondition: space_for_stubs() found room.
   [[nodiscard]] std::uint32_t ring_pages(const Bodies& bodies) const;
+  /// Executable bytes that may be patched.
+  [[nodiscard]] std::vector<CodeRegion> code() const;
   Result<void> fill_pages(Planned& plan);
   /// Claims whole pages for a client's bytes, at `address` or where we like. Their address.
   Result<Vaddr> take_pages(std::optional<Vaddr> address, std::span<const std::uint8_t> bytes,
@@ -111,6 +115,12 @@ struct Session::State {
   Result<void> take_routines(const Json& raw);
   /// What clients reserved, as mappings of their own.
   void append_reserved(SharedPages& shared) const;
+  /// Chooses the layout, given bodies and data.
+  Result<SharedPages> lay_out_pages(Planned& plan, const PageStore& dense);
+  /// How many runs of trampolines can have program headers in an output with these traps.
+  [[nodiscard]] std::size_t runs_with_headers(const std::vector<TrapRoute>& traps) const;
+  /// Why program headers cannot map this, or "". May find out that the input can be raised.
+  std::string obstacle_to_headers(const NewMemory& memory);
   void count(const Planned& plan);
   void collect_traps(Planned& plan) const;
   /// Solves; where that leaves traps, once more with the system calls that are no sites.

@@ -111,12 +111,21 @@ Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const
       !room_on_both_sides() && sites * 2 > requests.instructions().size();
   // The rest of the budget is for the pages of bodies and code.
   constexpr std::uint64_t for_others = 16;
-  return AddressSpace{
-      .free = std::move(free),
-      .arenas = arenas(spending_of(objective), mapping_budget, sites, nobody_to_displace),
-      .most_arenas = mapping_budget - std::min(mapping_budget, for_others),
-      .ring_pages = ring_pages(bodies),
-      .stubs = stubs};
+  std::uint64_t most = mapping_budget - std::min(mapping_budget, for_others);
+  // Who lets us choose wants no traps for the sake of program headers.
+  if (layout.mode == LayoutMode::headers) {
+    // Bodies and data are up to three runs of pages, and image and bodies may cut arenas in two;
+    // the runtime, which traps bring in, has two program headers.
+    constexpr std::size_t other_runs = 8;
+    const auto runs = runs_with_headers({});
+    most = std::min<std::uint64_t>(most, runs - std::min(runs, other_runs));
+  }
+  return AddressSpace{.free = std::move(free),
+                      .arenas = std::min(most, arenas(spending_of(objective), mapping_budget, sites,
+                                                      nobody_to_displace)),
+                      .most_arenas = most,
+                      .ring_pages = ring_pages(bodies),
+                      .stubs = stubs};
 }
 
 bool Session::State::room_on_both_sides() const {
@@ -128,7 +137,7 @@ std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
   const bool two_sided = room_on_both_sides();
   const auto spending = spending_of(objective);
   std::uint64_t code_bytes = 0;
-  for (const auto& region : code_regions(*input, true)) code_bytes += region.bytes.size();
+  for (const auto& region : code()) code_bytes += region.bytes.size();
   const auto code_pages = static_cast<std::uint32_t>(code_bytes / 4096 + 1);
   const auto filled = [&](double fill) {
     const double bytes = static_cast<double>(bodies.sites().size()) * 5 / fill;

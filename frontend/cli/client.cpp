@@ -31,6 +31,9 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   if (!options.chaining) request.chaining = false;
   if (!options.unwind) request.unwind = false;
   request.raise = options.raise;
+  request.layout = options.layout;
+  request.max_headers = options.max_headers;
+  if (options.share_pages) request.share_pages = true;
   request.jobs = jobs;
   request.build_id = options.build_id;
   request.solver = options.solver;

@@ -42,6 +42,7 @@ void print_text(const RunReport& report) {
   if (const auto means = listed(s.by_means); !means.empty()) row("means", means);
   row("mappings", grouped(s.mappings) + "; " + grouped(s.virtual_pages) + " pages in " +
                       grouped(s.physical_pages) + " pages of the file");
+  if (!s.layout_reason.empty()) row("layout", s.layout + ": " + s.layout_reason);
   if (s.raised_by != 0) row("raised by", to_hex(Vaddr{s.raised_by}));
   if (!s.not_raised.empty()) row("not raised", s.not_raised);
   row("bytes", grouped(report.input_bytes) + " -> " + grouped(s.output_bytes));

@@ -36,7 +36,9 @@ struct BackendOptions {
   bool traps = true, chaining = true, unwind = true, landing_pads = true, stubs = true;
   std::optional<std::uint64_t> max_mappings;
   std::optional<unsigned> lookahead;
-  std::optional<std::string> build_id, solver, optimize, raise;
+  std::optional<std::string> build_id, solver, optimize, raise, layout;
+  std::optional<unsigned> max_headers;
+  bool share_pages = false;
 };
 
 /// What the caller knows about the input, and what shall be done where nobody knows.

@@ -72,6 +72,7 @@ Json to_json(const RunReport& report) {
   json["output"] = {{"path", report.output}, {"bytes", backend.output_bytes}};
   json["kind"] = text_or_null(report.kind);
   json["layout"] = backend.layout;
+  json["layout_reason"] = text_or_null(backend.layout_reason);
   json["raised_by"] = to_hex(Vaddr{backend.raised_by});
   json["not_raised"] = text_or_null(backend.not_raised);
   json["instructions"] = report.instructions;

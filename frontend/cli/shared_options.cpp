@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "protocol/hex.h"
+#include "protocol/messages.h"
 
 namespace punster {
 
@@ -12,6 +13,25 @@ namespace {
 
 const std::vector<std::pair<std::string, Format>> formats{
     {"text", Format::text}, {"json", Format::json}, {"csv", Format::csv}};
+
+/// How new memory gets into the process.
+void add_layout(CLI::App* command, BackendOptions& backend) {
+  command
+      ->add_option("--layout", backend.layout,
+                   "Who maps trampolines: headers (program headers: nothing runs at start), loader (a "
+                   "runtime inside the file), or auto (default: headers where they suffice)")
+      ->check(CLI::IsMember({"auto", "headers", "loader"}).description(""))
+      ->option_text("WHO");
+  command
+      ->add_option("--max-headers", backend.max_headers,
+                   "Program headers that the file may have in all (default: 73 in programs, which "
+                   "Linux before 6.17 cannot exceed; in libraries 60 for trampolines)")
+      ->check(CLI::Range(1u, most_program_headers).description(""))
+      ->option_text("N");
+  command->add_flag("--share-pages", backend.share_pages,
+                    "Let program headers show the same pages of the file: a smaller file, which "
+                    "eu-elflint objects to");
+}
 
 /// What the solver may do, for those who want to know what each of its ideas is worth.
 void add_ideas(CLI::App* command, BackendOptions& backend) {
@@ -147,6 +167,7 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
           "always: fail where that cannot be")
       ->check(CLI::IsMember({"auto", "never", "always"}).description(""))
       ->option_text("MODE");
+  add_layout(command, backend);
   command
       ->add_option("--max-mappings", backend.max_mappings,
                    "Refuse to write a file that adds more memory mappings than this")

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "frontend/verify/dynamic_table.h"
+#include "frontend/verify/layout_checks.h"
 #include "protocol/hex.h"
 
 namespace punster {
@@ -112,11 +113,9 @@ void allow_unloaded(const PatchedImage& original, AllowedEdits& edits) {
 const Elf64_Phdr* added_code_at(const PatchedImage& original, const PatchedImage& patched,
                                 std::uint64_t address) {
   for (const Elf64_Phdr& segment : patched.segments()) {
-    const bool added = std::none_of(
-        original.segments().begin(), original.segments().end(),
-        [&](const Elf64_Phdr& other) { return std::memcmp(&other, &segment, sizeof other) == 0; });
-    if (added && segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 &&
-        address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
+    if (!kept_header(original, segment) && segment.p_type == PT_LOAD &&
+        (segment.p_flags & PF_X) != 0 && address >= segment.p_vaddr &&
+        address - segment.p_vaddr < segment.p_filesz)
       return &segment;
   }
   return nullptr;
@@ -187,7 +186,15 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
       log.add("dynamic_section", "the dynamic entry at file offset " + to_hex(FileOffset{*change}) +
                                      " was changed, and not for the hook");
   }
-  const AllowedEdits edits = allowed_edits(original, patched);
+  AllowedEdits edits = allowed_edits(original, patched);
+  // Code that is patched in the file is compared byte by byte where changes are looked for.
+  // Where a segment grew, the original had nothing.
+  if (patched.header_mapped())
+    for (const Elf64_Phdr& segment : patched.segments())
+      if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 &&
+          kept_header(original, segment))
+        edits.allow(segment.p_offset, segment.p_filesz);
+  edits.sort();
   edits.for_each_fixed_part(before.size(), [&](std::uint64_t lo, std::uint64_t hi) {
     constexpr std::uint64_t stride = 4096;
     if (hi > after.size()) {
@@ -207,6 +214,24 @@ void check_original_bytes(const PatchedImage& original, const PatchedImage& patc
     }
   });
 }
+
+namespace {
+
+/// Nothing enters a runtime: then nothing may need one.
+void check_without_runtime(const PatchedImage& original, const PatchedImage& patched,
+                           FailureLog& log) {
+  const PunsterHeader& header = *patched.header();
+  const bool maps = std::any_of(patched.mappings().begin(), patched.mappings().end(),
+                                [](const PunsterMapping& m) {
+                                  return m.kind == PUNSTER_OVERLAY || m.kind == PUNSTER_TRAMPOLINES;
+                                });
+  if (maps || header.trap_count > 0 || header.counters_address != 0)
+    log.add("hook", "nothing enters the runtime at start, and there is something for it to do");
+  if (patched.elf_header().e_entry != original.elf_header().e_entry)
+    log.add(Vaddr{patched.elf_header().e_entry}, "hook", "the entry point changed");
+}
+
+}  // namespace
 
 void check_hook(const PatchedImage& original, const PatchedImage& patched, FailureLog& log) {
   if (patched.header() == nullptr) return;
@@ -228,6 +253,9 @@ void check_hook(const PatchedImage& original, const PatchedImage& patched, Failu
         hook = value_at<std::uint64_t>(patched.file(), *word);
         kept = value_at<std::uint64_t>(original.file(), *word);
       }
+      break;
+    case PUNSTER_HOOK_NONE:
+      if (patched.header_mapped()) return check_without_runtime(original, patched, log);
       break;
     default:
       break;

@@ -1,6 +1,7 @@
 #include "frontend/verify/layout_checks.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "protocol/hex.h"
@@ -30,6 +31,9 @@ Pages pages_of(const PunsterMapping& mapping) {
           "the mapping at " + to_hex(Vaddr{mapping.address})};
 }
 
+/// A jump with all its prefixes has at most 15 bytes; so many of them lie on one of two pages.
+constexpr std::size_t most_of_jump = 14;
+
 bool is_load(const Elf64_Phdr& segment) {
   return segment.p_type == PT_LOAD;
 }
@@ -44,9 +48,34 @@ std::vector<Elf64_Phdr> loads_of(const PatchedImage& image) {
   return loads;
 }
 
-bool in(const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& segment) {
-  return std::any_of(segments.begin(), segments.end(),
-                     [&](const auto& s) { return same(s, segment); });
+bool has_grown(const Elf64_Phdr& before, const Elf64_Phdr& after) {
+  Elf64_Phdr back = after;
+  back.p_filesz = before.p_filesz;
+  back.p_memsz = before.p_memsz;
+  return same(before, back) && is_load(before) && (before.p_flags & (PF_X | PF_W)) == PF_X &&
+         before.p_filesz == before.p_memsz && after.p_filesz == after.p_memsz &&
+         before.p_filesz < after.p_filesz &&
+         page_ceil(Vaddr{before.p_vaddr + before.p_filesz}) ==
+             Vaddr{after.p_vaddr + after.p_filesz};
+}
+
+/// Nothing of the original may have stood where a segment grew.
+void check_growth(const PatchedImage& original, const Elf64_Phdr& before, const Elf64_Phdr& after,
+                  FailureLog& log) {
+  const auto lo = before.p_offset + before.p_filesz, hi = after.p_offset + after.p_filesz;
+  const auto file = original.file();
+  const bool zeros =
+      hi <= file.size() && std::all_of(file.begin() + static_cast<std::ptrdiff_t>(lo),
+                                       file.begin() + static_cast<std::ptrdiff_t>(hi),
+                                       [](std::uint8_t byte) { return byte == 0; });
+  const bool claimed = std::any_of(
+      original.segments().begin(), original.segments().end(), [&](const Elf64_Phdr& other) {
+        return !same(other, before) && other.p_offset < hi && lo < other.p_offset + other.p_filesz;
+      });
+  if (!zeros || claimed)
+    log.add(Vaddr{before.p_vaddr}, "program_headers",
+            "the segment at " + to_hex(Vaddr{before.p_vaddr}) +
+                " grew over bytes that are somebody else's in the file");
 }
 
 void check_header_table(const PatchedImage& patched, const std::vector<Elf64_Phdr>& loads,
@@ -61,8 +90,7 @@ void check_header_table(const PatchedImage& patched, const std::vector<Elf64_Phd
     return;
   }
   const auto delta = home->p_vaddr - home->p_offset;
-  // In a raised object a segment of ours comes first; ld.so, which loads it, reads PT_PHDR.
-  const Elf64_Phdr& first = loads[patched.raised_by().value == 0 || loads.size() < 2 ? 0 : 1];
+  const Elf64_Phdr& first = loads.front();
   // `strip` moves the table within the file; that older kernels mind is its documented price.
   if (!patched.was_moved() && delta != first.p_vaddr - first.p_offset)
     log.add(Vaddr{home->p_vaddr}, "program_headers",
@@ -115,12 +143,53 @@ void check_header(const PatchedImage& original, const PatchedImage& patched, Fai
   if (home == patched.segments().end())
     log.add(Vaddr{header.header_address}, "bad_tables",
             "no read-only segment holds the tables at the address that they name themselves");
+  if (patched.header_mapped() && header.counters_address != 0 &&
+      std::none_of(patched.segments().begin(), patched.segments().end(), [&](const Elf64_Phdr& s) {
+        return is_load(s) && s.p_vaddr == header.counters_address &&
+               s.p_memsz == header.counters_bytes && s.p_flags == (PF_R | PF_W);
+      }))
+    log.add(Vaddr{header.counters_address}, "bad_tables",
+            "no program header makes memory for the counters");
   const bool movable = original.elf_header().e_type == ET_DYN;
   if (((header.flags & PUNSTER_FLAG_POSITION_INDEPENDENT) != 0) != movable)
     log.add("bad_tables", "the tables are wrong about whether the image can be moved");
   if (header.counters_address % page_size.value != 0 ||
       header.counters_bytes % page_size.value != 0)
     log.add(Vaddr{header.counters_address}, "bad_tables", "the counters are not whole pages");
+}
+
+/// Whether pages that were kept are those of the original's segment `home`.
+bool is_kept(const PunsterMapping& mapping, const Elf64_Phdr& home, const PatchedImage& original,
+             const PatchedImage& patched) {
+  const std::uint64_t lo = std::max(mapping.address, home.p_vaddr);
+  const std::uint64_t hi =
+      std::min(mapping.address + mapping.pages * page_size.value, home.p_vaddr + home.p_filesz);
+  return lo < hi &&
+         std::memcmp(original.file().data() + home.p_offset + (lo - home.p_vaddr),
+                     patched.file().data() + mapping.file_offset + (lo - mapping.address),
+                     hi - lo) == 0;
+}
+
+/// Whether memory after start differs from the original in [lo, lo + size).
+bool differs(Vaddr lo, const PatchedImage& original, const PatchedImage& patched) {
+  std::array<std::uint8_t, most_of_jump> before{}, after{};
+  const auto had = original.read(lo, before), has = patched.read(lo, after);
+  return had != has || before != after;
+}
+
+/// Until the runtime starts, a page that it will replace is original beside pages that are patched
+/// in the file: no jump may stand on both.
+void check_edge(Vaddr edge, const PatchedImage& original, const PatchedImage& patched,
+                FailureLog& log) {
+  const auto replaced = [&](Vaddr a) {
+    const MemoryPiece* piece = patched.piece_at(a);
+    return piece == nullptr || piece->kind == MemoryKind::overlay;
+  };
+  if (replaced(edge - Bytes{1}) != replaced(edge) &&
+      differs(edge - Bytes{most_of_jump}, original, patched) && differs(edge, original, patched))
+    log.add(edge, "torn_jump",
+            "a jump may stand on both sides of " + to_hex(edge) +
+                ", and only on one of them before the runtime starts");
 }
 
 void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
@@ -136,12 +205,26 @@ void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
   if (mapping.file_offset > patched.file().size() ||
       size > patched.file().size() - mapping.file_offset)
     return bad("bad_mapping", " shows pages past the end of the file");
-  if (mapping.kind == PUNSTER_OVERLAY) {
+  if (mapping.kind == PUNSTER_OVERLAY || mapping.kind == PUNSTER_ORIGINAL) {
     const auto loads = loads_of(original);
+    const auto home = std::find_if(loads.begin(), loads.end(), [&](const Elf64_Phdr& segment) {
+      return (segment.p_flags & PF_X) != 0 && pages.inside(pages_of(segment));
+    });
+    if (home == loads.end())
+      return bad("overlay_outside_code", ", of code, is not all in one executable segment");
+    if (mapping.kind == PUNSTER_OVERLAY && patched.header_mapped())
+      for (const Vaddr edge : {at, at + Bytes{size}}) check_edge(edge, original, patched, log);
+    if (mapping.kind == PUNSTER_ORIGINAL && !is_kept(mapping, *home, original, patched))
+      bad("bad_mapping", ", kept of the original, does not show what the original has there");
+    return;
+  }
+  if (mapping.kind == PUNSTER_ARENA) {
+    const auto loads = loads_of(patched);
     if (std::none_of(loads.begin(), loads.end(), [&](const Elf64_Phdr& segment) {
-          return (segment.p_flags & PF_X) != 0 && pages.inside(pages_of(segment));
+          return segment.p_vaddr == mapping.address && segment.p_filesz == size &&
+                 segment.p_memsz == size && segment.p_flags == (PF_R | PF_X);
         }))
-      bad("overlay_outside_code", ", an overlay, is not all in one executable segment");
+      bad("bad_mapping", " has no program header that maps just it");
     return;
   }
   if (mapping.kind < PUNSTER_TRAMPOLINES || mapping.kind > PUNSTER_VARIABLES) return bad("bad_mapping", " is of an unknown kind");
@@ -161,24 +244,36 @@ void check_mapping(const PunsterMapping& mapping, const PatchedImage& original,
 
 }  // namespace
 
+const Elf64_Phdr* kept_header(const PatchedImage& original, const Elf64_Phdr& segment) {
+  for (const Elf64_Phdr& before : original.segments())
+    if (same(before, segment) || has_grown(before, segment)) return &before;
+  return nullptr;
+}
+
 void check_program_headers(const PatchedImage& original, const PatchedImage& patched,
                            FailureLog& log) {
-  const auto before = loads_of(original), after = loads_of(patched);
+  const auto after = loads_of(patched);
   if (after.empty()) {
     log.add("program_headers", "no segment is loaded");
     return;
   }
-  for (const Elf64_Phdr& segment : original.segments())
-    if (segment.p_type != PT_PHDR &&
-        std::none_of(patched.segments().begin(), patched.segments().end(),
-                     [&](const Elf64_Phdr& other) { return same(segment, other); }))
+  for (const Elf64_Phdr& segment : original.segments()) {
+    if (segment.p_type == PT_PHDR) continue;
+    const auto kept = std::find_if(
+        patched.segments().begin(), patched.segments().end(),
+        [&](const Elf64_Phdr& other) { return same(segment, other) || has_grown(segment, other); });
+    if (kept == patched.segments().end())
       log.add(Vaddr{segment.p_vaddr}, "program_headers",
               "the original's program header at " + to_hex(Vaddr{segment.p_vaddr}) + " (type " +
                   std::to_string(segment.p_type) + ") is missing or altered");
+    else if (!same(segment, *kept))
+      check_growth(original, segment, *kept, log);
+  }
 
+  const auto added = [&](const Elf64_Phdr& segment) { return !kept_header(original, segment); };
   for (std::size_t i = 0; i < after.size(); ++i) {
-    if (!in(before, after[i])) check_added(after[i], log);
-    if (i == 0 || (in(before, after[i]) && in(before, after[i - 1]))) continue;
+    if (added(after[i])) check_added(after[i], log);
+    if (i == 0 || (!added(after[i]) && !added(after[i - 1]))) continue;
     const Pages previous = pages_of(after[i - 1]), here = pages_of(after[i]);
     if (here.lo < previous.hi)
       log.add(Vaddr{after[i].p_vaddr}, "segments_overlap",
@@ -190,7 +285,9 @@ void check_program_headers(const PatchedImage& original, const PatchedImage& pat
       std::any_of(original.segments().begin(), original.segments().end(),
                   [](const Elf64_Phdr& s) { return s.p_type == PT_INTERP; });
   constexpr int most_headers = 4096 / sizeof(Elf64_Phdr);
-  if (started_by_kernel && patched.segments().size() > most_headers)
+  const bool asked_for =
+      patched.header() != nullptr && (patched.header()->flags & PUNSTER_FLAG_MANY_HEADERS) != 0;
+  if (started_by_kernel && !asked_for && patched.segments().size() > most_headers)
     log.add("too_many_headers", std::to_string(patched.segments().size()) +
                                     " program headers: Linux before 6.17 takes at most " +
                                     std::to_string(most_headers));

@@ -7,6 +7,10 @@
 
 namespace punster {
 
+/// The original's program header that `segment` of the patched file is, or nullptr when it was added.
+/// A segment of code may have grown to the end of its last page, which is in memory anyway.
+[[nodiscard]] const Elf64_Phdr* kept_header(const PatchedImage& original, const Elf64_Phdr& segment);
+
 /// Program headers: the original's are kept, the added ones are sane, and the table's own segment
 /// makes AT_PHDR right. Kinds "program_headers", "segments_overlap", "writable_code",
 /// "too_many_headers".

@@ -186,7 +186,7 @@ struct PatchedImage::Parts {
   std::string counters_path;
   std::uint64_t moved_by = 0;  // of the tables and pages within the file; wraps
   std::uint64_t raised_by = 0;
-  std::vector<MemoryPiece> plain, memory;
+  std::vector<MemoryPiece> plain, memory, originals;
 
   [[nodiscard]] Error malformed(const std::string& what) const {
     return error("malformed", path.string() + ": " + what);
@@ -216,6 +216,13 @@ struct PatchedImage::Parts {
     return success();
   }
 
+  /// Arenas move with the segments that they are, and not with the tables.
+  [[nodiscard]] std::optional<std::uint64_t> offset_of_segment(std::uint64_t address) const {
+    for (const Elf64_Phdr& segment : segments)
+      if (segment.p_type == PT_LOAD && segment.p_vaddr == address) return segment.p_offset;
+    return std::nullopt;
+  }
+
   Result<void> read_tables(const Elf64_Phdr& segment) {
     const auto tables = file.bytes().subspan(segment.p_offset, segment.p_filesz);
     const auto found = copy_out<PunsterHeader>(tables, 0, 1);
@@ -229,7 +236,11 @@ struct PatchedImage::Parts {
     if (!runs || !routes) return malformed("the tables of the runtime reach past their segment");
     mappings = std::move(*runs);
     moved_by = segment.p_offset - header->header_offset;
-    for (PunsterMapping& mapping : mappings) mapping.file_offset += moved_by;
+    for (PunsterMapping& mapping : mappings)
+      if (mapping.kind == PUNSTER_ARENA)
+        mapping.file_offset = offset_of_segment(mapping.address).value_or(mapping.file_offset);
+      else
+        mapping.file_offset += moved_by;
     traps = std::move(*routes);
     if (header->counters_address != 0) {
       const auto at = header->counters_path;
@@ -270,7 +281,7 @@ struct PatchedImage::Parts {
     }
   }
 
-  /// Of the words at `offsets`, and of the copies of them that overlays show.
+  /// Of the words at `offsets`, and of the copies of them among overlays and originals.
   void lower_words(const std::vector<std::uint64_t>& offsets) {
     for (const std::uint64_t offset : offsets) {
       if (!inside(offset, sizeof(std::uint64_t), file.bytes().size())) continue;
@@ -279,45 +290,55 @@ struct PatchedImage::Parts {
         const auto distance = offset - piece.offset.value;
         if (distance >= piece.size.value) continue;
         const Vaddr address = piece.address + Bytes{distance};
-        const MemoryPiece* shown = find_piece(memory, address);
-        if (shown != nullptr && shown->kind == MemoryKind::overlay &&
-            address.value - shown->address.value <= shown->size.value - sizeof(std::uint64_t))
-          file.lower(shown->offset.value + (address.value - shown->address.value), raised_by);
+        for (const auto* pieces : {&memory, &originals}) {
+          const MemoryPiece* shown = find_piece(*pieces, address);
+          if (shown != nullptr && shown->kind == MemoryKind::overlay &&
+              address.value - shown->address.value <= shown->size.value - sizeof(std::uint64_t))
+            file.lower(shown->offset.value + (address.value - shown->address.value), raised_by);
+        }
       }
     }
   }
 
   void lay_out_memory() {
     for (const Elf64_Phdr& segment : segments)
-      if (segment.p_type == PT_LOAD && segment.p_filesz > 0) plain.push_back(piece_of(segment));
+      if (segment.p_type == PT_LOAD && segment.p_filesz > 0)
+        plain.push_back(punster::piece_of(segment));
     make_disjoint(plain);
 
     std::vector<MemoryPiece> mapped;
-    for (const PunsterMapping& mapping : mappings) {
-      const std::uint64_t size = mapping.pages * page_size.value;
-      const bool aligned = (mapping.address | mapping.file_offset) % page_size.value == 0;
-      const bool overlay = mapping.kind == PUNSTER_OVERLAY;
-      if (size == 0 || !aligned || mapping.kind < PUNSTER_TRAMPOLINES ||
-          mapping.kind > PUNSTER_VARIABLES ||
-          !inside(mapping.file_offset, size, file.bytes().size()) ||
-          mapping.address + (size - 1) < mapping.address)
-        continue;
-      MemoryPiece piece{Vaddr{mapping.address},
-                        Bytes{size},
-                        FileOffset{mapping.file_offset},
-                        overlay ? MemoryKind::overlay : MemoryKind::trampolines,
-                        true,
-                        mapping.kind == PUNSTER_VARIABLES,
-                        overlay || mapping.kind == PUNSTER_TRAMPOLINES};
-      if (const MemoryPiece* under = overlay ? find_piece(plain, piece.address) : nullptr) {
-        piece.readable = under->readable;
-        piece.writable = under->writable;
-        piece.executable = under->executable;
-      }
-      mapped.push_back(piece);
-    }
+    for (const PunsterMapping& mapping : mappings)
+      if (const auto piece = piece_of(mapping))
+        (mapping.kind == PUNSTER_ORIGINAL ? originals : mapped).push_back(*piece);
     make_disjoint(mapped);
+    make_disjoint(originals);
     memory = lay_over(plain, mapped);
+  }
+
+  /// Nothing for a mapping that cannot be.
+  [[nodiscard]] std::optional<MemoryPiece> piece_of(const PunsterMapping& mapping) const {
+    const std::uint64_t size = mapping.pages * page_size.value;
+    const bool aligned = (mapping.address | mapping.file_offset) % page_size.value == 0;
+    const bool code = mapping.kind == PUNSTER_OVERLAY || mapping.kind == PUNSTER_ORIGINAL;
+    const bool data = mapping.kind == PUNSTER_CONSTANTS || mapping.kind == PUNSTER_VARIABLES;
+    if (size == 0 || !aligned || mapping.kind < PUNSTER_TRAMPOLINES || mapping.kind > PUNSTER_ORIGINAL ||
+        !inside(mapping.file_offset, size, file.bytes().size()) ||
+        mapping.address + (size - 1) < mapping.address)
+      return std::nullopt;
+    MemoryPiece piece{Vaddr{mapping.address},
+                      Bytes{size},
+                      FileOffset{mapping.file_offset},
+                      code ? MemoryKind::overlay : MemoryKind::trampolines,
+                      true,
+                      mapping.kind == PUNSTER_VARIABLES,
+                      !data};
+    const bool of_segment = code || mapping.kind == PUNSTER_ARENA;
+    if (const MemoryPiece* under = of_segment ? find_piece(plain, piece.address) : nullptr) {
+      piece.readable = under->readable;
+      piece.writable = under->writable;
+      piece.executable = under->executable;
+    }
+    return piece;
   }
 };
 
@@ -396,7 +417,11 @@ std::size_t PatchedImage::read(Vaddr address, std::span<std::uint8_t> out) const
   return copy_from(parts_->memory, parts_->file.bytes(), address, out);
 }
 std::size_t PatchedImage::read_unpatched(Vaddr address, std::span<std::uint8_t> out) const {
-  return copy_from(parts_->plain, parts_->file.bytes(), address, out);
+  auto done = copy_from(parts_->plain, parts_->file.bytes(), address, out);
+  // Pages that were kept are whole, and may show more than the segment had.
+  for (std::size_t i = 0; i < done && !parts_->originals.empty(); ++i)
+    copy_from(parts_->originals, parts_->file.bytes(), address + Bytes{i}, out.subspan(i, 1));
+  return done;
 }
 
 }  // namespace punster

@@ -2,7 +2,8 @@
 //
 // A loader-mapped file (runtime/loader_abi.h) keeps its original code on disk; the patched code
 // comes into being when the runtime maps overlays and trampolines. This reader performs those
-// mappings on paper. In a raised file every address is higher than in the original; here the
+// mappings on paper. A header-mapped file is patched on disk; what stood there is kept beside it, for
+// this reader. In a raised file every address is higher than in the original; here the
 // original's are given, as everywhere. Everything in the file is checked before it is used: it is
 // fed mutilated files on purpose.
 
@@ -55,6 +56,10 @@ class PatchedImage {
 
   /// The tables of the runtime, or nullptr: not a rewritten file.
   [[nodiscard]] const PunsterHeader* header() const;
+  /// Whether program headers map its trampolines.
+  [[nodiscard]] bool header_mapped() const {
+    return header() != nullptr && (header()->flags & PUNSTER_FLAG_HEADER_MAPPED) != 0;
+  }
   /// File offsets are those in this very file, also when `strip` moved them.
   [[nodiscard]] std::span<const PunsterMapping> mappings() const;
   /// How much higher the addresses in the file are than the original's.
@@ -81,7 +86,8 @@ class PatchedImage {
   /// Copies up to out.size() bytes of memory after start, across adjacent pieces, until unmapped
   /// memory or memory without file bytes. Returns how many.
   std::size_t read(Vaddr address, std::span<std::uint8_t> out) const;
-  /// Likewise, of the segments alone: in a loader-mapped file the original code.
+  /// Likewise, of the original code, as far as the patched file has it. (What that is worth, verify
+  /// checks.)
   std::size_t read_unpatched(Vaddr address, std::span<std::uint8_t> out) const;
 
  private:

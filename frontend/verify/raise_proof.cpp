@@ -165,6 +165,13 @@ class Finder {
   std::set<std::uint64_t> words_;
 };
 
+bool is_loaded(const PatchedImage& image, std::uint64_t offset) {
+  return offset < sizeof(Elf64_Ehdr) ||
+         std::any_of(image.segments().begin(), image.segments().end(), [&](const Elf64_Phdr& p) {
+           return p.p_type == PT_LOAD && p.p_offset <= offset && offset - p.p_offset < p.p_filesz;
+         });
+}
+
 }  // namespace
 
 std::vector<std::uint64_t> words_with_addresses(const PatchedImage& original,
@@ -184,7 +191,11 @@ void undo_raise(const PatchedImage& original, PatchedImage& patched, FailureLog&
       log.add(Vaddr{segment.p_vaddr}, "raise",
               "the raise by " + to_hex(Vaddr{by}) + " breaks the alignment of the segment at " +
                   to_hex(Vaddr{segment.p_vaddr}));
-  patched.lower(words_with_addresses(original, patched));
+  auto words = words_with_addresses(original, patched);
+  // Where `strip` was, other things stand where symbols and section headers stood.
+  if (patched.was_moved())
+    std::erase_if(words, [&](std::uint64_t word) { return !is_loaded(original, word); });
+  patched.lower(words);
 }
 
 }  // namespace punster

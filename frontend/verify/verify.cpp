@@ -345,10 +345,12 @@ bool Verification::passes(const ChangedStart& start, Vaddr trampoline) {
 }
 
 void Verification::count_mappings() {
-  report_.mappings = patched_.mappings().size();
-  for (const PunsterMapping& mapping : patched_.mappings())
+  for (const PunsterMapping& mapping : patched_.mappings()) {
+    if (mapping.kind == PUNSTER_ORIGINAL) continue;
+    ++report_.mappings;
     (mapping.kind == PUNSTER_OVERLAY ? report_.overlay_pages : report_.trampoline_pages) +=
         mapping.pages;
+  }
 }
 
 }  // namespace

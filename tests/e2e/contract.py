@@ -25,12 +25,12 @@ ROWS = {
     "method": "initialize binary options reserve trampoline instruction instructions patch patches "
               "padding counters results plan emit stats explain progress cancel shutdown dialect "
               "open sites rewrite verify",
-    "statistic": "schema status error tool argv input output kind layout raised_by not_raised instructions "
+    "statistic": "schema status error tool argv input output kind layout layout_reason raised_by not_raised instructions "
                  "text_bytes code_bytes data_bytes padding_bytes doubt_bytes sites patched trapped "
                  "failed by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--build-id --stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --max-mappings --strict "
+    "option": "--build-id --stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --layout --max-headers --share-pages --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
               "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --open-files --output-size --grace --record",

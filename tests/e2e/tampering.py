@@ -12,6 +12,7 @@ from rewriting import Failure, punster
 
 MAGIC = b"PUNSTER\x01"
 TRAMPOLINES, OVERLAY = 1, 2
+HEADER_MAPPED = 8
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Instruction:
 
 
 class Layout:
-    """A loader-mapped output: where its tables (runtime/loader_abi.h) say that trampolines and overlays lie."""
+    """Where the tables of an output (runtime/loader_abi.h) say that trampolines and patched code lie."""
 
     def __init__(self, data):
         self.data = bytes(data)
@@ -35,14 +36,17 @@ class Layout:
         self.count = self.elf.get(self.base + 20, "<I")
         self.table = self.base + self.elf.get(self.base + 48, "<Q")
         # Addresses here are those of the original, as everywhere.
-        raised_by = self.elf.get(self.base + 144, "<Q")
-        self.rows = [((row[0] - raised_by) % 2**64, *row[1:]) for row in
+        self.raised_by = self.elf.get(self.base + 144, "<Q")
+        self.header_mapped = bool(self.elf.get(self.base + 12, "<I") & HEADER_MAPPED)
+        self.rows = [((row[0] - self.raised_by) % 2**64, *row[1:]) for row in
                      (struct.unpack_from("<QQII", self.elf.data, self.table + 24 * i) for i in range(self.count))]
 
     def mappings(self):
         return self.rows
 
     def offset(self, address, kind=TRAMPOLINES):
+        if self.header_mapped:  # code is patched in place, and segments move one by one
+            return self.elf.offset_of(address + self.raised_by)
         for start, offset, pages, what in self.rows:
             if what == kind and (address - start) % 2**64 < pages * 4096:
                 return offset + self.moved_by + (address - start) % 2**64

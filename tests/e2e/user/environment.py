@@ -14,7 +14,7 @@ def expect(condition, what, result):
 
 @covers("environment:PUNSTER_DEBUG")
 def debug_says_what_was_mapped(work):
-    program = patch(TARGETS / "hello", work / "hello", ["-M", "true", "-P", "empty"]).output
+    program = patch(TARGETS / "hello", work / "hello", ["-M", "true", "-P", "empty"], ["--layout", "loader"]).output
     plain, telling = run([program]), run([program], env={"PUNSTER_DEBUG": "1"})
     expect(plain.stderr == "", "something was said unasked", plain)
     expect(telling.stdout == plain.stdout, "the output differs", telling)

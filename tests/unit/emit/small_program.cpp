@@ -137,6 +137,27 @@ EmitResult emit_to(const PlanMaker& maker, const std::filesystem::path& output) 
   return result.value();
 }
 
+void check_headers(const std::filesystem::path& file) {
+  const auto binary = LIEF::ELF::Parser::parse(file.string());
+  REQUIRE(binary);
+  CHECK(binary->header().numberof_segments() <= 73);
+  const auto table = binary->header().program_headers_offset();
+  const LIEF::ELF::Segment *first = nullptr, *before = nullptr, *home = nullptr;
+  for (const auto& s : binary->segments()) {
+    if (s.type() == LIEF::ELF::SEGMENT_TYPES::PT_PHDR) CHECK(s.file_offset() == table);
+    if (s.type() != LIEF::ELF::SEGMENT_TYPES::PT_LOAD) continue;
+    if (!first) first = &s;
+    if (before) CHECK(before->virtual_address() + before->virtual_size() <= s.virtual_address());
+    before = &s;
+    constexpr std::uint32_t execute = 1, write = 2;
+    CHECK((static_cast<std::uint32_t>(s.flags()) & (execute | write)) != (execute | write));
+    if (s.file_offset() <= table && table < s.file_offset() + s.physical_size()) home = &s;
+  }
+  REQUIRE(home);
+  CHECK(home->virtual_address() - home->file_offset() ==
+        first->virtual_address() - first->file_offset());
+}
+
 Vaddr above(const ElfView& view, std::uint64_t pages) {
   return footprint(view).value().free.back().lo + Bytes{pages * page_size.value};
 }

@@ -60,6 +60,11 @@ class PlanMaker {
 /// Emits to `output`; fails the test when that fails.
 EmitResult emit_to(const PlanMaker& maker, const std::filesystem::path& output);
 
+/// What must hold of the program headers of every output: at most 73, PT_LOADs ascend and are never
+/// writable and executable, PT_PHDR names the table, which is as far from the first segment in the file as
+/// in memory.
+void check_headers(const std::filesystem::path& file);
+
 /// The lowest free page above the image, the highest below.
 Vaddr above(const ElfView& view, std::uint64_t pages = 0);
 Vaddr below(const ElfView& view);

@@ -14,10 +14,10 @@ Vaddr at(std::uint64_t offset) { return Vaddr{SmallElf::base + offset}; }
 AddressRange range(std::uint64_t lo, std::uint64_t hi) { return {at(lo), at(hi)}; }
 
 /// Where the first region ends, as an offset.
-std::uint64_t end_of_code(SmallElf& elf, bool with_tail) {
+std::uint64_t end_of_code(SmallElf& elf, Tail tail) {
   const auto view = ElfView::open(elf.written());
   REQUIRE(view);
-  const auto regions = code_regions(view.value(), with_tail);
+  const auto regions = code_regions(view.value(), tail);
   REQUIRE(regions.size() == 1);
   CHECK(regions[0].address == at(0));
   return regions[0].bytes.size();
@@ -27,7 +27,7 @@ std::vector<AddressRange> slack(SmallElf& elf, const std::vector<Insn>& instruct
                                 const std::vector<AddressRange>& padding = {}) {
   const auto view = ElfView::open(elf.written());
   REQUIRE(view);
-  return with_slack(view.value(), code_regions(view.value(), true), instructions, padding);
+  return with_slack(view.value(), code_regions(view.value(), Tail::in_memory), instructions, padding);
 }
 
 }  // namespace
@@ -35,31 +35,49 @@ std::vector<AddressRange> slack(SmallElf& elf, const std::vector<Insn>& instruct
 TEST_CASE("a region is what its segment has in the file") {
   SmallElf elf(0x1000);
   elf.segment(0, 0x180, rx);
-  CHECK(end_of_code(elf, false) == 0x180);
+  CHECK(end_of_code(elf, Tail::none) == 0x180);
 }
 
 TEST_CASE("a region reaches to the end of its page") {
   SmallElf elf(0x1000);
   elf.segment(0, 0x180, rx);
-  CHECK(end_of_code(elf, true) == 0x1000);
+  CHECK(end_of_code(elf, Tail::in_memory) == 0x1000);
+}
+
+TEST_CASE("in the file a tail must be zeros that nothing claims") {
+  SmallElf zeros(0x1000);
+  zeros.segment(0, 0x180, rx);
+  CHECK(end_of_code(zeros, Tail::in_file) == 0x1000);
+  SmallElf data(0x1000);
+  data.segment(0, 0x180, rx);
+  data.bytes(0xf00, {1});
+  CHECK(end_of_code(data, Tail::in_file) == 0x180);
+  CHECK(end_of_code(data, Tail::in_memory) == 0x1000);
+}
+
+TEST_CASE("in the file a tail may be somebody else's, as other linkers have it") {
+  SmallElf elf(0x1000);
+  elf.segment(0, 0x180, rx).section(0x800, 0x880);
+  CHECK(end_of_code(elf, Tail::in_file) == 0x180);
+  CHECK(end_of_code(elf, Tail::in_memory) == 0x1000);
 }
 
 TEST_CASE("no tail past the end of the file") {
   SmallElf elf(0x180);
   elf.segment(0, 0x180, rx);
-  CHECK(end_of_code(elf, true) == 0x180);
+  CHECK(end_of_code(elf, Tail::in_memory) == 0x180);
 }
 
 TEST_CASE("no tail over .bss") {
   SmallElf elf(0x1000);
   elf.segment(0, 0x180, rx, 8);
-  CHECK(end_of_code(elf, true) == 0x180);
+  CHECK(end_of_code(elf, Tail::in_memory) == 0x180);
 }
 
 TEST_CASE("no tail when the next segment begins in the same page") {
   SmallElf elf(0x1000);
   elf.segment(0, 0x180, rx).segment(0x200, 0x280, rw);
-  CHECK(end_of_code(elf, true) == 0x180);
+  CHECK(end_of_code(elf, Tail::in_memory) == 0x180);
 }
 
 TEST_CASE("data segments are no regions, executable ones are each") {
@@ -67,7 +85,7 @@ TEST_CASE("data segments are no regions, executable ones are each") {
   elf.segment(0, 0x180, rx).segment(0x1000, 0x1100, rw).segment(0x2000, 0x2100, rx);
   const auto view = ElfView::open(elf.written());
   REQUIRE(view);
-  const auto regions = code_regions(view.value(), false);
+  const auto regions = code_regions(view.value(), Tail::none);
   REQUIRE(regions.size() == 2);
   CHECK(regions[1].address == at(0x2000));
   CHECK(regions[1].bytes.size() == 0x100);
