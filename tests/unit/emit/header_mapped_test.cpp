@@ -192,7 +192,7 @@ TEST_CASE("pages joined to one with a trap stay original with it", "[emit][heade
     __asm__(".text\n.balign 4096\n.skip 4092, 0x90\n.globl torn\ntorn: mov $1, %eax\n ret\n.balign 4096\n");)";
   const Workshop shop;
   const auto original = shop.compile("original", source, "-pie -fPIE");
-  const auto site = symbol(original, "site"), torn = symbol(original, "torn");
+  const auto torn = symbol(original, "torn");
   for (const bool trap : {false, true}) {
     PlanMaker maker(original);
     maker.plan.layout = Layout::headers;
