@@ -132,7 +132,7 @@ def types_are_declared(work):
     expect(done.status == 0, done.stdout)
 
 
-@covers("option:--listen")
+@covers()  # a shell starts the service
 def the_campaign_of_the_readme(work):
     """As written, in a virtual environment, with a folder of programs."""
     text = (ROOT / "README.md").read_text()
