@@ -170,6 +170,9 @@ Result<nlohmann::json> parse_json(std::string_view text) {
   if (const auto column = too_deep(text))
     return error("parse_error", "nested deeper than " + std::to_string(max_nesting) +
                                     " levels at column " + std::to_string(*column + 1));
+  // The JSON library takes a NUL for the end of the text and would drop what follows it.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    return error("parse_error", "not valid JSON at column " + std::to_string(nul + 1));
   auto value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (value.is_discarded()) {
     FaultFinder finder;

@@ -130,6 +130,9 @@ TEST_CASE("parse errors name the column") {
   CHECK(parse_json("").error().kind == "parse_error");
   CHECK(parse_json("{} {}").error().kind == "parse_error");
   CHECK(parse_json("\"\xff\"").error().kind == "parse_error");
+  const auto nul = parse_json(std::string_view("{}\0{}", 5));
+  REQUIRE(nul.has_error());
+  CHECK(nul.error().message == "not valid JSON at column 3");
   CHECK(parse_json("[1e999]").error().kind == "parse_error");
 }
 
