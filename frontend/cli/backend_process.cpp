@@ -1,7 +1,6 @@
 #include "frontend/cli/backend_process.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +12,7 @@
 #include <mutex>
 #include <thread>
 
-extern char** environ;
+#include "frontend/cli/child_process.h"
 
 namespace punster {
 
@@ -34,12 +33,6 @@ bool runnable(const std::filesystem::path& path) {
 std::filesystem::path own_directory() {
   std::error_code ignored;
   return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-}
-
-std::string in_words(int status) {
-  if (WIFEXITED(status)) return "exit status " + std::to_string(WEXITSTATUS(status));
-  const int signal = WTERMSIG(status);
-  return "killed by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
 }
 
 struct Pipe {
@@ -116,27 +109,7 @@ Result<BackendProcess> BackendProcess::start(const std::filesystem::path& progra
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, child->requests.read, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&files, child->replies.write, STDOUT_FILENO);
-  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-
-  // We block the ending signals and ignore SIGPIPE; the child shall begin like any other program.
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  sigset_t none, defaults;
-  sigemptyset(&none);
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGPIPE);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &defaults);
-  posix_spawnattr_setpgroup(&attributes, 0);
-
-  std::string name = program.string();
-  char* const arguments[] = {name.data(), nullptr};
-  const int code =
-      ::posix_spawn(&child->pid, name.c_str(), &files, &attributes, arguments, environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
+  const int code = spawn({program.string()}, Lookup::path_only, files, child->pid);
   if (code != 0) return cannot(code);
 
   close_fd(child->requests.read);

@@ -3,13 +3,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "frontend/cli/child_process.h"
 
 namespace punster {
 namespace {
@@ -20,32 +21,14 @@ std::string with_file(std::string word, const std::string& file) {
   return word;
 }
 
-/// The command, with our signal mask and handlers undone. Returns an errno value.
-int spawn(std::vector<std::string>& words, bool quiet, pid_t& child) {
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+/// Our standard output is for the result: what is shown of the check goes to standard error.
+int start(const std::vector<std::string>& words, bool quiet, pid_t& child) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (quiet) {
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
-  } else {  // our standard output is for the result
-    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  }
-  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  const int failure = posix_spawnp(&child, argv[0], &files, &attributes, argv.data(), environ);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
-  return failure;
+  if (quiet) posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+  return spawn(words, Lookup::like_a_shell, files, child);
 }
 
 /// Whether the child has ended within the time. Not reaped.
@@ -60,20 +43,13 @@ bool ended_within(pid_t child, double seconds) {
   return ready > 0;
 }
 
-std::string end_of(int status) {
-  if (WIFSIGNALED(status))
-    return "killed by signal " + std::to_string(WTERMSIG(status)) + " (" +
-           strsignal(WTERMSIG(status)) + ")";
-  return "exit status " + std::to_string(WEXITSTATUS(status));
-}
-
 }  // namespace
 
 Result<CheckOutcome> CheckRun::ask(const std::string& file) {
   std::vector<std::string> words;
   for (const auto& word : words_) words.push_back(with_file(word, file));
   pid_t child = 0;
-  if (const int failure = spawn(words, quiet_, child))
+  if (const int failure = start(words, quiet_, child))
     return error("no_check", words.front() + ": cannot be run: " + strerror(failure));
   running_ = child;
   const bool in_time = ended_within(child, timeout_);
@@ -83,7 +59,7 @@ Result<CheckOutcome> CheckRun::ask(const std::string& file) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (!in_time) return CheckOutcome{false, "not finished in time"};
-  return CheckOutcome{WIFEXITED(status) && WEXITSTATUS(status) == 0, end_of(status)};
+  return CheckOutcome{WIFEXITED(status) && WEXITSTATUS(status) == 0, in_words(status)};
 }
 
 void CheckRun::kill() const {
