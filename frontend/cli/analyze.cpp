@@ -158,12 +158,8 @@ Result<void> write_drawing(const Subject& subject, const std::string& path) {
 
 Result<int> report(const AnalyzeOptions& options) {
   ProgressBar bar;
-  AnalysisOptions analysis;
-  analysis.jobs = options.jobs;
-  analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
-    bar.show("analyse", done, total);
-  };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.input, options.evidence, analysis));
+  PUNSTER_TRY(const Subject subject,
+              Subject::load(options.input, options.evidence, options.jobs, bar.sink()));
   bar.clear();
   if (options.instructions) {
     PUNSTER_TRY(write_instructions(subject, *options.instructions));

@@ -59,20 +59,13 @@ class Bisection {
   }
 
   Result<int> run() {
-    AnalysisOptions analysis;
-    analysis.jobs = options_.jobs;
-    analysis.progress = [this](std::uint64_t done, std::uint64_t total) {
-      bar_.show("analyse", done, total);
-    };
-    PUNSTER_TRY(const Subject subject, Subject::load(options_.input, options_.evidence, analysis));
+    PUNSTER_TRY(const Subject subject,
+                Subject::load(options_.input, options_.evidence, options_.jobs, bar_.sink()));
     PUNSTER_TRY(const auto groups, compile(options_.groups, subject.image, options_.intel_syntax));
     PUNSTER_TRY(const Selection all, select(groups, subject, options_.jobs));
     bar_.clear();
     if (all.sites.empty()) {
-      std::vector<std::string> expressions;
-      for (const auto& group : options_.groups)
-        expressions.insert(expressions.end(), group.matches.begin(), group.matches.end());
-      return nothing_matched(expressions, subject);
+      return nothing_matched(options_.groups, subject);
     }
     PUNSTER_TRY(const auto culprits,
                 find_culprits(all.sites.size(), [&](const std::vector<std::size_t>& set) {

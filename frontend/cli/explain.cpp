@@ -134,19 +134,12 @@ Result<std::vector<Json>> recorded(const ExplainOptions& options) {
 
 Result<std::vector<Json>> planned(const ExplainOptions& options, Interruption& interruption) {
   ProgressBar bar;
-  AnalysisOptions analysis;
-  analysis.jobs = options.jobs;
-  analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
-    bar.show("analyse", done, total);
-  };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.input, options.evidence, analysis));
+  PUNSTER_TRY(const Subject subject,
+              Subject::load(options.input, options.evidence, options.jobs, bar.sink()));
   PUNSTER_TRY(const auto groups, compile(options.groups, subject.image, options.intel_syntax));
   PUNSTER_TRY(const Selection selection, select(groups, subject, options.jobs));
   if (selection.sites.empty()) {
-    std::vector<std::string> expressions;
-    for (const ActionGroup& group : options.groups)
-      expressions.insert(expressions.end(), group.matches.begin(), group.matches.end());
-    return nothing_matched(expressions, subject);
+    return nothing_matched(options.groups, subject);
   }
   PUNSTER_TRY(Client client, Client::start(options.backend, [&](const Progress& p) {
                 bar.show(p.phase, p.done, p.total);

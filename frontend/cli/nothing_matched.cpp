@@ -1,5 +1,5 @@
-// The message for an expression that matches nothing. Most such expressions name an address that is off by
-// a few bytes, so the message says what stands there and which instructions are nearest.
+// The message for an expression that matches nothing. Most such expressions name an address that is
+// off by a few bytes, so the message says what stands there and which instructions are nearest.
 
 #include <algorithm>
 
@@ -50,6 +50,13 @@ Error nothing_matched(const std::vector<std::string>& expressions, const Subject
       return error_at("no_match", std::move(message), address);
     }
   return error("no_match", file + ": no instruction matches (see `punster sites --help`)");
+}
+
+Error nothing_matched(const std::vector<ActionGroup>& groups, const Subject& subject) {
+  std::vector<std::string> expressions;
+  for (const auto& group : groups)
+    expressions.insert(expressions.end(), group.matches.begin(), group.matches.end());
+  return nothing_matched(expressions, subject);
 }
 
 }  // namespace punster

@@ -87,12 +87,8 @@ class PatchRun {
   }
 
   Result<Subject> load() {
-    AnalysisOptions analysis;
-    analysis.jobs = options_.jobs;
-    analysis.progress = [this](std::uint64_t done, std::uint64_t total) {
-      bar_.show("analyse", done, total);
-    };
-    PUNSTER_TRY(auto subject, Subject::load(options_.input, options_.evidence, analysis));
+    PUNSTER_TRY(auto subject,
+                Subject::load(options_.input, options_.evidence, options_.jobs, bar_.sink()));
     const std::lock_guard lock(report_mutex_);
     report_.describe(subject);
     return subject;
@@ -104,10 +100,7 @@ class PatchRun {
   }
 
   Result<void> without_sites(const Subject& subject) {
-    std::vector<std::string> expressions;
-    for (const ActionGroup& group : options_.groups)
-      expressions.insert(expressions.end(), group.matches.begin(), group.matches.end());
-    const Error nothing = nothing_matched(expressions, subject);
+    const Error nothing = nothing_matched(options_.groups, subject);
     if (!options_.allow_no_sites) return nothing;
     PUNSTER_TRY(copy_unchanged(options_.input, options_.output));
     std::fprintf(stderr, "punster: %s; %s is an unchanged copy\n", nothing.message.c_str(),

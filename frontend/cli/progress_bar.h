@@ -18,6 +18,12 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void show(std::string_view phase, std::uint64_t done, std::uint64_t total);
+  /// show(), to be handed to work that reports its progress. Not longer than this object lives.
+  [[nodiscard]] auto sink() {
+    return [this](std::string_view phase, std::uint64_t done, std::uint64_t total) {
+      show(phase, done, total);
+    };
+  }
   /// Takes the bar off the screen, so that other lines may be printed.
   void clear();
 

@@ -67,9 +67,14 @@ Result<OutsideEvidence> outside_evidence(const EvidenceOptions& evidence) {
 }  // namespace
 
 Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& evidence,
-                              AnalysisOptions options) {
+                              unsigned jobs, const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
   PUNSTER_TRY(auto image, Image::open(path, evidence.debug_file));
+  AnalysisOptions options;
+  options.jobs = jobs;
+  options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
+    progress("analyse", done, total);
+  };
   PUNSTER_TRY(options.outside, outside_evidence(evidence));
   PUNSTER_TRY(check(options.outside, image));
   PUNSTER_TRY(auto code, analyse(image, options));

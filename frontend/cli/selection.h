@@ -11,6 +11,7 @@
 #include "frontend/match/image_context.h"
 #include "frontend/match/match.h"
 #include "protocol/instruction.h"
+#include "protocol/service/strict_service.h"
 
 namespace punster {
 
@@ -20,9 +21,10 @@ struct Subject {
   CodeMap code;
   double seconds = 0;  // that it took
 
-  /// Errors of `evidence`: "bad_evidence", and "bad_expression" for a list that cannot be read.
+  /// `progress` hears of the phase "analyse". Errors of `evidence`: "bad_evidence", and
+  /// "bad_expression" for a list that cannot be read.
   static Result<Subject> load(const std::string& path, const EvidenceOptions& evidence,
-                              AnalysisOptions options);
+                              unsigned jobs, const ProgressSink& progress);
 };
 
 /// A group with its texts compiled.
@@ -70,5 +72,6 @@ Result<Selection> select(const std::vector<CompiledGroup>& groups, const Subject
 /// instruction starts. Kind "no_match".
 [[nodiscard]] Error nothing_matched(const std::vector<std::string>& expressions,
                                     const Subject& subject);
+[[nodiscard]] Error nothing_matched(const std::vector<ActionGroup>& groups, const Subject& subject);
 
 }  // namespace punster

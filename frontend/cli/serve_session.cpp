@@ -40,12 +40,7 @@ Result<OpenReply> ServeSession::open(const OpenRequest& request) {
     shown_ = shown_name(request.file);
   }
   jobs_ = request.jobs;
-  AnalysisOptions analysis;
-  analysis.jobs = jobs_;
-  analysis.progress = [this](std::uint64_t done, std::uint64_t total) {
-    progress_("analyse", done, total);
-  };
-  auto loaded = Subject::load(path_, {}, analysis);
+  auto loaded = Subject::load(path_, {}, jobs_, progress_);
   if (loaded.has_error()) return named(std::move(loaded).error());
   PUNSTER_TRY(go_on());
   subject_.emplace(std::move(loaded).value());

@@ -17,12 +17,8 @@ void print_sites(const SitesOptions& options, const Subject& subject, const Sele
 
 Result<int> list(const SitesOptions& options) {
   ProgressBar bar;
-  AnalysisOptions analysis;
-  analysis.jobs = options.jobs;
-  analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
-    bar.show("analyse", done, total);
-  };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.input, options.evidence, analysis));
+  PUNSTER_TRY(const Subject subject,
+              Subject::load(options.input, options.evidence, options.jobs, bar.sink()));
   PUNSTER_TRY(const auto groups,
               compile({{options.matches, {}}}, subject.image, options.intel_syntax));
   PUNSTER_TRY(const Selection selection, select(groups, subject, options.jobs));

@@ -14,12 +14,8 @@ namespace {
 
 Result<VerifyReport> prove(const VerifyOptions& options) {
   ProgressBar bar;
-  AnalysisOptions analysis;
-  analysis.jobs = options.jobs;
-  analysis.progress = [&](std::uint64_t done, std::uint64_t total) {
-    bar.show("analyse", done, total);
-  };
-  PUNSTER_TRY(const Subject subject, Subject::load(options.original, options.evidence, analysis));
+  PUNSTER_TRY(const Subject subject,
+              Subject::load(options.original, options.evidence, options.jobs, bar.sink()));
   bar.clear();
   VerifyRequest request;
   request.original = options.original;
