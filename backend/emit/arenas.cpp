@@ -3,20 +3,11 @@
 #include <algorithm>
 
 namespace punster {
-namespace {
-
-Vaddr end_of(const PageMapping& m) {
-  return m.address + Bytes{m.pages * page_size.value};
-}
-
-}  // namespace
-
 std::vector<PageMapping> arenas_of(const EmitPlan& plan) {
   std::vector<PageMapping> arenas;
   for (const auto& m : plan.mappings) {
     if (m.overlay) continue;
-    if (!arenas.empty() && end_of(arenas.back()) == m.address &&
-        arenas.back().first_page + arenas.back().pages == m.first_page)
+    if (!arenas.empty() && arenas.back().continued_by(m))
       arenas.back().pages += m.pages;
     else
       arenas.push_back(m);

@@ -110,13 +110,12 @@ std::vector<PageMapping> runs_of(const ElfView& input, const std::vector<PageCha
   std::vector<PageMapping> runs;
   for (const auto& change : changes) {
     if (change.stays != stays) continue;
-    if (!runs.empty() &&
-        runs.back().address + Bytes{runs.back().pages * page_size.value} == change.address &&
-        runs.back().first_page + runs.back().pages == change.page &&
+    const PageMapping page{change.address, 1, change.page, true};
+    if (!runs.empty() && runs.back().continued_by(page) &&
         &home_of(input, runs.back().address) == &home_of(input, change.address))
       ++runs.back().pages;
     else
-      runs.push_back({change.address, 1, change.page, true});
+      runs.push_back(page);
   }
   return runs;
 }

@@ -27,6 +27,12 @@ struct PageMapping {
   std::uint32_t first_page = 0;  ///< index into EmitPlan::pages; the run is contiguous there too
   bool overlay = false;          ///< replaces original code pages, else a new trampoline address
   Contents contents = Contents::code;  ///< an overlay's are code
+
+  [[nodiscard]] Vaddr end() const { return address + Bytes{pages * page_size.value}; }
+  /// Whether `next` begins where this ends, in memory and in the file.
+  [[nodiscard]] bool continued_by(const PageMapping& next) const {
+    return end() == next.address && first_page + pages == next.first_page;
+  }
 };
 
 /// A client's routine that the runtime calls.
@@ -63,8 +69,8 @@ struct EmitPlan {
   /// Program headers that the file may have, those of the input included; 0: what every kernel and
   /// any thread that calls dlopen() can bear (see Footprint).
   unsigned most_headers = 0;
-  std::vector<TrapRoute> traps;       ///< ascending by site
-  std::vector<ClientCall> calls;      ///< in the client's order; `fini` in executables only
+  std::vector<TrapRoute> traps;   ///< ascending by site
+  std::vector<ClientCall> calls;  ///< in the client's order; `fini` in executables only
   std::optional<CounterRegion> counters;
   /// Where displaced `syscall` instructions come by; emit writes the code there. Room for
   /// `gate_size` in a page of trampolines.
@@ -99,7 +105,7 @@ struct EmitResult {
 /// What emit will add to the image besides the plan's pages, known before anything is solved, so
 /// that the solver keeps clear of it.
 struct Footprint {
-  AddressRange image;         ///< page-aligned span of the input's PT_LOADs
+  AddressRange image;  ///< page-aligned span of the input's PT_LOADs
   /// Page-aligned home of the new program header table; unused where the file begins with a segment
   /// of ours, which then holds the table.
   AddressRange header_table;
@@ -121,8 +127,8 @@ struct FootprintOptions {
 /// Errors: kinds "no_room" (header table), "already_rewritten", "unsupported" with the reason.
 Result<Footprint> footprint(const ElfView& input, const FootprintOptions& options = {});
 
-/// Of the lowest addresses of the output: that much lies below the lowest page of a plan in a raised
-/// file, and in a program with a fixed address.
+/// Of the lowest addresses of the output: that much lies below the lowest page of a plan in a
+/// raised file, and in a program with a fixed address.
 inline constexpr std::uint64_t room_for_low_end = 256 * 1024;
 
 /// Whether the output has the runtime in it: it maps pages, answers traps, or counts.

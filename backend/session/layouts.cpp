@@ -50,9 +50,7 @@ std::size_t runs_in(const SharedPages& pages) {
   std::size_t runs = 0;
   const PageMapping* before = nullptr;
   for (const auto& m : pages.mappings) {
-    const bool goes_on = before && before->address + Bytes{before->pages * 4096ull} == m.address &&
-                         before->first_page + before->pages == m.first_page;
-    runs += goes_on ? 0 : 1;
+    runs += before && before->continued_by(m) ? 0 : 1;
     before = &m;
   }
   return runs;

@@ -81,7 +81,7 @@ Result<std::vector<RefusedSite>> Session::State::lay_out_and_solve(Planned& plan
   Bodies& bodies = *plan.bodies;
   bodies.lay_out(next_reserved + static_cast<std::int64_t>(syscall_gate ? gate_size : 0));
   PUNSTER_TRY(plan.space, space_for_stubs(bodies));
-  const unsigned others = body_options().jobs - 1;
+  const unsigned others = jobs - 1;
   auto written = std::async(others > 0 ? std::launch::async : std::launch::deferred,
                             [&] { return bodies.write(std::max(others, 1u)); });
   PUNSTER_TRY(plan.solution, solve_and_own(plan));
@@ -97,7 +97,7 @@ Result<Solution> Session::State::run_solver(const Planned& plan,
   SolverInput solver_input{regions, requests.instructions(), padding, sites, plan.space, &bodies};
   SolverOptions options = solver_options;
   options.far_first = objective == Objective::speed;
-  options.threads = body_options().jobs;
+  options.threads = jobs;
   options.cancelled = &cancelled;
   options.trace = trace;
   options.progress = [this](std::uint64_t done, std::uint64_t total) { say("solve", done, total); };
@@ -224,10 +224,9 @@ std::uint64_t Session::State::mapping_count(const EmitPlan& plan) const {
       areas += 2;
       continue;
     }
-    const bool merges =
-        i > 0 && !plan.mappings[i - 1].overlay && plan.mappings[i - 1].contents == run.contents &&
-        plan.mappings[i - 1].address + Bytes{plan.mappings[i - 1].pages * 4096ull} == run.address &&
-        plan.mappings[i - 1].first_page + plan.mappings[i - 1].pages == run.first_page;
+    const bool merges = i > 0 && !plan.mappings[i - 1].overlay &&
+                        plan.mappings[i - 1].contents == run.contents &&
+                        plan.mappings[i - 1].continued_by(run);
     areas += merges ? 0 : 1;
   }
   // In a shared object what lies between two runs is a reservation of ld.so, an area as well.

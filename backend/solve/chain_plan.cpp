@@ -106,8 +106,8 @@ void ChainPlanner::add_state(Kinds kinds, ChainPlans& out) {
 
 void ChainPlanner::reach_states(const ChainPlans::Chain& chain, InsnIndex i, ChainPlans& out) {
   const Shapes& shapes = out.shapes(chain, i);
-  const std::size_t n = chain.last - 1 - i, end = out.states_.size();
-  const std::size_t begin = chain.states + (n == 0 ? 0 : out.ends_[chain.ends + n - 1]);
+  // By index: the array grows meanwhile.
+  const std::size_t end = out.states_.size(), begin = end - out.states(chain, i + 1).size();
   for (std::size_t s = begin; s < end; ++s)
     shapes.visit(out.states_[s].kinds,
                  [&](Planned, unsigned, Kinds kinds) { add_state(kinds, out); });

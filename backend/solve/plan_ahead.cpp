@@ -47,7 +47,7 @@ void PlanAhead::next_batch() {
   at_ = 0;
 }
 
-PlanAhead::Planned PlanAhead::reach(InsnIndex i) {
+PlanAhead::Reached PlanAhead::reach(InsnIndex i) {
   if (!thread_.joinable()) {
     ring_[0].clear();
     planner_.plan(planner_.chain_of(i), ring_[0]);

@@ -22,13 +22,13 @@ class PlanAhead {
   PlanAhead(const PlanAhead&) = delete;
   PlanAhead& operator=(const PlanAhead&) = delete;
 
-  struct Planned {
+  struct Reached {
     const ChainPlans* plans = nullptr;
     ChainPlans::Chain chain;
   };
   /// The plan of the chain that site i is part of, valid until the next call. Precondition: the
   /// chains that are asked for descend, and each has a site.
-  Planned reach(InsnIndex i);
+  Reached reach(InsnIndex i);
 
  private:
   static constexpr std::size_t batches = 4, batch_insns = 4096;

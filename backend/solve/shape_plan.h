@@ -98,7 +98,7 @@ class ShapePlan {
 
   const Board& board_;
   PlanAhead ahead_;
-  PlanAhead::Planned now_;
+  PlanAhead::Reached now_;
 };
 
 }  // namespace punster
