@@ -18,8 +18,8 @@ namespace punster {
 
 namespace {
 
-// Replies and notifications that the backend may have in flight before it waits for us. The default of
-// 64 KiB would do; a MiB keeps it from ever waiting.
+// Replies and notifications that the backend may have in flight before it waits for us. The default
+// of 64 KiB would do; a MiB keeps it from ever waiting.
 constexpr int pipe_bytes = 1 << 20;
 
 // How long the backend may take to end after its input ended. It has nothing left to do by then.
@@ -65,8 +65,8 @@ Result<std::filesystem::path> find_backend(const std::optional<std::string>& ask
   }
   const auto beside = own_directory() / "punster-backend";
   if (runnable(beside)) return beside;
-  return error("no_backend", beside.string() +
-                                 ": no such program (name it with --backend or PUNSTER_BACKEND)");
+  return error("no_backend",
+               beside.string() + ": no such program (name it with --backend or PUNSTER_BACKEND)");
 }
 
 struct BackendProcess::Child {
@@ -124,9 +124,15 @@ BackendProcess::~BackendProcess() {
   close_fd(child_->replies.read);
 }
 
-int BackendProcess::requests() const { return child_->requests.write; }
-int BackendProcess::replies() const { return child_->replies.read; }
-void BackendProcess::kill() { child_->kill(); }
+int BackendProcess::requests() const {
+  return child_->requests.write;
+}
+int BackendProcess::replies() const {
+  return child_->replies.read;
+}
+void BackendProcess::kill() {
+  child_->kill();
+}
 
 std::string BackendProcess::finish() {
   close_fd(child_->requests.write);
