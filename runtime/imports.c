@@ -2,9 +2,8 @@
 // GOT slots that emit listed lead here. The same is done as in own_calls.c, on libc's structures,
 // and the real work is left to the real function, which also sets errno.
 //
-// A slot that is bound lazily holds the way to the dynamic linker, which will put the function's
-// address into the slot when it is called first. So after every call the slot is looked at, and
-// taken back.
+// A slot that is not bound yet is bound here, at start (binding.c): the dynamic linker never writes
+// it.
 //
 // What libc does inside itself is not seen, and need not be: no code of this file runs in between.
 
@@ -45,10 +44,27 @@ static uint64_t stub_of(unsigned function) {
   return (uint64_t)punster_imports + function * stub_bytes;
 }
 
+static const char* name_of(unsigned function) {
+#define PUNSTER_NAME(name) #name "\0"
+  const char* name = PUNSTER_OWNED_FUNCTIONS(PUNSTER_NAME);
+#undef PUNSTER_NAME
+  while (function--) name += length_of(name) + 1;
+  return name;
+}
+
+// Whether it leads back into this file: to the PLT, which asks the dynamic linker.
+static int is_unbound(const struct Object* self, uint64_t original) {
+  const uint64_t there = original - self->bias;
+  return self->header->span_lo <= there && there < self->header->span_hi;
+}
+
 static void take_slot(struct Object* self, const struct PunsterImport* import) {
   uint64_t* const slot = (uint64_t*)(import->slot + self->bias);
-  if (*slot == stub_of(import->function)) return;
-  self->state->originals[import->function] = *slot;
+  const uint64_t now = *slot;
+  const uint64_t original =
+      is_unbound(self, now) ? find_function(self, name_of(import->function)) : now;
+  if (!original) return;
+  self->state->originals[import->function] = original;
   *slot = stub_of(import->function);
 }
 
@@ -59,13 +75,8 @@ static int is_relro(const struct Object* self, uint64_t link_address) {
 // The original function.
 static long forward(struct Caller* caller, const struct Arguments* a) {
   typedef long (*function)(long, long, long, long, long, long);
-  struct Object* const self = &caller->self;
-  const function original = (function)self->state->originals[a->function];
-  const long result = original(a->at[0], a->at[1], a->at[2], a->at[3], a->at[4], a->at[5]);
-  for (uint32_t i = 0; i < self->header->import_count; ++i)
-    if (imports_of(self)[i].function == a->function && !is_relro(self, imports_of(self)[i].slot))
-      take_slot(self, &imports_of(self)[i]);
-  return result;
+  const function original = (function)caller->self.state->originals[a->function];
+  return original(a->at[0], a->at[1], a->at[2], a->at[3], a->at[4], a->at[5]);
 }
 
 // libc's functions return int, and what stands above it is nobody's.
@@ -234,19 +245,7 @@ static long own_context(struct Caller* caller, struct Arguments* a, unsigned whi
   return forward(caller, a);
 }
 
-// A call that succeeds does not return, so the slot must be bound and taken back before. Besides,
-// what is not bound yet leads through the file's own PLT, whose code may be trapped.
-static void bind(struct Caller* caller, const struct Arguments* a) {
-  const struct PunsterHeader* const h = caller->self.header;
-  const uint64_t there = caller->self.state->originals[a->function] - caller->self.bias;
-  if (there < h->span_lo || there >= h->span_hi) return;
-  struct Arguments fails = *a;
-  fails.at[0] = a->function == punster_owned_fexecve ? -1 : (long)"";
-  forward(caller, &fails);
-}
-
 static long own_exec(struct Caller* caller, struct Arguments* a) {
-  bind(caller, a);
   if (!changes_what_is_inherited(caller->process)) return forward(caller, a);
   show_kernel_the_truth(caller->process);
   const long result = forward(caller, a);

@@ -18,7 +18,7 @@ enum { page_bytes = 4096, path_bytes = 4096 };
 
 // The state segment. Author and reader: this runtime.
 struct State {
-  void (*finish)(void);     // what the program was to call at its exit, before we took its place
+  void (*finish)(void);  // what the program was to call at its exit, before we took its place
   // Of an object with traps, from install_trap_handler() on:
   struct Process* process;  // everything about SIGILL that all objects share
   struct State* next;       // the object that joined it before this one
@@ -107,6 +107,10 @@ void remove_trap_handler(struct Object* self);
 // imports.c: leads the calls of owned functions to this runtime. Cannot fail: what is not had is
 // not owned.
 void own_imports(struct Object* self);
+
+// binding.c: the run-time address of the function that the dynamic linker would bind `name` to, for
+// an object that it binds lazily. 0: not found.
+uint64_t find_function(const struct Object* self, const char* name);
 
 // counters.c: counts every trap from here on into the file that PUNSTER_TRAPS names.
 void count_traps(struct Object* self, struct Process* process);
