@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Type
 
 
 class PunsterError(Exception):
@@ -39,13 +39,13 @@ class ServiceError(PunsterError):
     """The service is gone, busy, out of memory or time, or speaks another version. Worth another try."""
 
 
-_KINDS: Mapping[str, type] = {
+_KINDS: Mapping[str, Type[PunsterError]] = {
     **dict.fromkeys(("bad_request", "bad_template", "bad_expression", "bad_action", "usage", "unknown_method",
                      "invalid_request", "unknown_trampoline", "unknown_instruction", "duplicate_site",
                      "overlap", "not_code"), RequestError),
     **dict.fromkeys(("unreadable", "not_elf", "malformed", "unwritable", "disk_full", "already_rewritten",
                      "not_allowed", "no_descriptor", "too_large", "no_hook"), FileError),
-    **dict.fromkeys(("disconnected", "busy", "out_of_memory", "out_of_time", "unsupported_version",
+    **dict.fromkeys(("disconnected", "busy", "out_of_memory", "out_of_time", "idle", "unsupported_version",
                      "backend_died", "no_backend", "no_program"), ServiceError),
     "no_match": NoMatch,
     "cancelled": Cancelled,
