@@ -10,6 +10,7 @@
 #include "backend/session/service.h"
 #include "protocol/dialect.h"
 #include "protocol/hex.h"
+#include "protocol/service/idle_watch.h"
 #include "protocol/service/log.h"
 
 namespace punster {
@@ -101,12 +102,15 @@ ServiceEnd serve_dialect(Connection& connection, std::string first) {
     const auto plain = reader.next_plain();
     if (plain.has_error()) return failed(plain.error(), "");
     Result<void> taken = success();
+    std::optional<AtWork> at_work;
     if (plain.value()) {
+      at_work.emplace(connection.idle);
       taken = translator.take(*plain.value());
     } else {
       auto message = reader.next();
       if (message.has_error()) return failed(message.error(), "");
       if (!message.value()) break;
+      at_work.emplace(connection.idle);
       taken = translator.take(std::move(*message.value()));
     }
     if (taken.has_error()) {

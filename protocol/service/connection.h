@@ -58,6 +58,8 @@ class HangUpWatch {
   std::unique_ptr<Watcher> watcher_;
 };
 
+class IdleClock;
+
 struct Connection {
   LineReader& lines;
   int out;  // not owned
@@ -65,6 +67,7 @@ struct Connection {
   SessionFiles& files;
   Recorder* recorder = nullptr;  // null: nobody wants a transcript
   bool is_socket = false;
+  IdleClock* idle = nullptr;  // null: it may be silent for ever
 };
 
 }  // namespace punster

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "protocol/service/idle_watch.h"
+
 namespace punster {
 
 OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
@@ -32,6 +34,7 @@ ssize_t ReceivedDescriptors::read(char* to, std::size_t size) {
   message.msg_controllen = sizeof control;
   const auto got = ::recvmsg(socket_, &message, MSG_CMSG_CLOEXEC);
   if (got < 0) return got;
+  if (idle_) idle_->heard(std::chrono::steady_clock::now());
   for (auto* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     for (std::size_t at = 0; at + sizeof(int) <= part->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {

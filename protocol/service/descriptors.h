@@ -27,11 +27,14 @@ class OwnedFd {
   int fd_ = -1;
 };
 
+class IdleClock;
+
 /// Filled by the thread that reads, emptied by the one that works.
 class ReceivedDescriptors : public ByteSource {
  public:
-  /// `socket` is a Unix stream socket, not owned.
-  explicit ReceivedDescriptors(int socket) : socket_(socket) {}
+  /// `socket` is a Unix stream socket, not owned. `idle`, if not null, is told when something came.
+  explicit ReceivedDescriptors(int socket, IdleClock* idle = nullptr)
+      : socket_(socket), idle_(idle) {}
 
   /// recv() that keeps what descriptors come along. More than `most_waiting` unclaimed ones are
   /// closed at once: a client must not fill our table.
@@ -45,6 +48,7 @@ class ReceivedDescriptors : public ByteSource {
  private:
   void add(OwnedFd fd);
   int socket_;
+  IdleClock* idle_;
   std::mutex mutex_;
   std::vector<OwnedFd> received_;  // by number; empty once taken or refused
   std::size_t waiting_ = 0;

@@ -59,6 +59,8 @@ Result<void> take(const std::string& option, const std::string& value, ListenOpt
     options.limits.output_size = size * mib;
   } else if (option == "--cpu-seconds") {
     PUNSTER_TRY(options.limits.cpu_seconds, number(option, value, 1, any));
+  } else if (option == "--idle-seconds") {
+    PUNSTER_TRY(options.limits.idle_seconds, number(option, value, 0, any));
   } else if (option == "--open-files") {
     PUNSTER_TRY(options.limits.open_files, number(option, value, 16, any));
   } else {
@@ -68,10 +70,10 @@ Result<void> take(const std::string& option, const std::string& value, ListenOpt
   return success();
 }
 
-constexpr std::string_view known[] = {"--listen",      "--root",         "--record",
-                                      "--allow-uid",   "--max-sessions", "--memory",
-                                      "--output-size", "--cpu-seconds",  "--open-files",
-                                      "--grace",       "--log",          "--log-format"};
+constexpr std::string_view known[] = {
+    "--listen", "--root",        "--record",      "--allow-uid",    "--max-sessions",
+    "--memory", "--output-size", "--cpu-seconds", "--idle-seconds", "--open-files",
+    "--grace",  "--log",         "--log-format"};
 
 }  // namespace
 
@@ -84,6 +86,8 @@ const char listen_options_help[] =
   --max-sessions N     at once (default: 512); others are told `busy`
   --memory MIB         of a session (default: 4096)
   --cpu-seconds N      of a session (default: 3600)
+  --idle-seconds N     in which a session hears nothing and has nothing to do, then it is ended;
+                       0: never (default: 3600)
   --open-files N       of a session (default: 64)
   --output-size MIB    of a file that a session writes (default: 4096)
   --grace SECONDS      that sessions have after SIGTERM (default: 30)

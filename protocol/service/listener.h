@@ -21,11 +21,13 @@
 
 namespace punster {
 
-/// Of one session. Time is processor time: a client may think as long as it likes.
+/// Of one session. `cpu_seconds` is processor time; `idle_seconds` is that in which nothing comes
+/// and nothing is worked on, 0 for ever.
 struct SessionLimits {
   std::uint64_t memory = std::uint64_t{4} << 30;       // bytes of heap, stacks and the like
   std::uint64_t output_size = std::uint64_t{4} << 30;  // bytes of any file written
   std::uint64_t cpu_seconds = 3600;
+  std::uint64_t idle_seconds = 3600;
   std::uint64_t open_files = 64;
 };
 

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "protocol/rpc.h"
+#include "protocol/service/idle_watch.h"
 #include "protocol/service/log.h"
 #include "protocol/service/signals.h"
 
@@ -68,14 +69,27 @@ std::string describe(const SessionLimits& limits, const char* what) {
   if (what == std::string_view("memory"))
     return "the session needs more memory than its " + std::to_string(limits.memory >> 20) +
            " MiB; ask for a higher --memory";
+  if (what == std::string_view("idle"))
+    return "nothing came, and nothing was to do, for " + std::to_string(limits.idle_seconds) +
+           " seconds; connect again, or ask for a higher --idle-seconds";
   return "the session used its " + std::to_string(limits.cpu_seconds) +
          " seconds of processor time; ask for a higher --cpu-seconds";
+}
+
+/// Who does not read would not let us finish: so the connection is shut as well.
+void end_idle(const SessionLimits& limits, int socket, ServiceStop& stop) {
+  log_event(LogLevel::warn, "idle", "a session was silent for too long");
+  LastWords(socket, error("idle", describe(limits, "idle"))).say();
+  stop.interrupt();
+  ::shutdown(socket, SHUT_RDWR);
 }
 
 ServiceEnd serve_socket(const ListenOptions& options, const Peer& peer, int socket,
                         std::uint64_t number, ServiceStop& stop,
                         const std::function<ServiceEnd(Connection&)>& serve) {
-  ReceivedDescriptors received(socket);
+  IdleClock idle(std::chrono::seconds(options.limits.idle_seconds),
+                 std::chrono::steady_clock::now());
+  ReceivedDescriptors received(socket, &idle);
   LineReader lines(socket, max_line_bytes, stop.fd(), &received);
   auto files = files_for(options, peer, received);
   if (files.has_error()) {
@@ -90,7 +104,11 @@ ServiceEnd serve_socket(const ListenOptions& options, const Peer& peer, int sock
     else
       recorder.emplace(std::move(created).value());
   }
-  Connection connection{lines, socket, stop, files.value(), recorder ? &*recorder : nullptr, true};
+  std::optional<IdleWatch> watch;
+  if (options.limits.idle_seconds != 0)
+    watch.emplace(idle, [&] { end_idle(options.limits, socket, stop); });
+  Connection connection{lines, socket, stop, files.value(), recorder ? &*recorder : nullptr,
+                        true,  &idle};
   return serve(connection);
 }
 

@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "protocol/limits.h"
+#include "protocol/service/idle_watch.h"
 #include "protocol/service/log.h"
 #include "protocol/service/request_queue.h"
 
@@ -40,6 +41,7 @@ class StrictService {
         stop_(connection.stop),
         recorder_(connection.recorder),
         is_socket_(connection.is_socket),
+        idle_(connection.idle),
         methods_(make([this](std::string_view phase, std::uint64_t done, std::uint64_t total) {
           report(phase, done, total);
         })) {
@@ -118,6 +120,7 @@ class StrictService {
 
   // The worker's thread.
   void serve_one(Incoming incoming) {
+    const AtWork at_work(idle_);
     if (incoming.message.has_error()) {
       log_event(LogLevel::debug, "unreadable_request", incoming.message.error().message,
                 {{"request", incoming.number}});
@@ -158,6 +161,7 @@ class StrictService {
     if (gone_) return;
     const std::string line = dump_json(message);
     if (recorder_) recorder_->said(line);
+    const Sending sending(idle_);
     if (const auto sent = writer_.write(line); sent.has_error()) {
       gone_ = true;
       unanswered_ = true;
@@ -170,6 +174,7 @@ class StrictService {
   ServiceStop& stop_;
   Recorder* recorder_;
   const bool is_socket_;
+  IdleClock* const idle_;
   RequestQueue queue_;
   std::atomic<std::uint64_t> read_so_far_{1};  // the greeting was the first
   std::atomic<std::uint64_t> cancelled_to_{0}, current_{0};

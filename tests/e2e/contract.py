@@ -33,7 +33,7 @@ ROWS = {
     "option": "--build-id --stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --layout --max-headers --share-pages --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
-              "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --open-files --output-size --grace --record",
+              "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --idle-seconds --open-files --output-size --grace --record",
     "format": "text json csv",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG",
 }

@@ -160,6 +160,25 @@ def a_session_that_eats_memory(work):
         service.wait_for("ended", session=2, status=1)
 
 
+@covers("option:--idle-seconds")
+def clients_that_say_nothing_or_do_not_read(work):
+    with Service(work, "--idle-seconds", 1) as service:
+        with service.connect(hello=False) as silent, service.connect() as silent_later:
+            for client in (silent, silent_later):
+                expect([r["error"]["data"]["kind"] for r in client.rest()] == ["idle"], "told why")
+        deaf = service.connect()
+        describe(deaf)
+        deaf.call("plan")
+        try:
+            while True:
+                deaf.socket.sendall(b'{"jsonrpc":"2.0","id":9,"method":"stats"}\n')
+        except ConnectionError:
+            pass  # the answers filled the socket, then our requests did
+        deaf.close()
+        ended = service.wait_for("ended", session=3)
+        expect(ended["status"] == 130 and len(service.log("idle")) == 3, service.log())
+
+
 @covers("option:--output-size")
 def an_output_that_grows_too_large(work):
     with beside_a_good_session(work, "--output-size", 1) as (service, outputs), service.connect() as client:
