@@ -1,12 +1,12 @@
-// Runs each form twice from the same random state: once where it is from, once displaced, and compares
-// every register, flag, byte of data and byte of stack (below rsp as well), and where control went.
+// Runs each form twice from the same random state: once where it is from, once displaced, and
+// compares every register, flag, byte of data and byte of stack (below rsp as well), and where
+// control went.
 //
-// In the byte arrays `....` is a disp32 or rel32 and `..` a rel8; run_twice() fills it with the way to
-// the data page or to the taken exit.
-
-#include <catch2/catch.hpp>
+// In the byte arrays `....` is a disp32 or rel32 and `..` a rel8; run_twice() fills it with the way
+// to the data page or to the taken exit.
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cstring>
 #include <functional>
 #include <random>
@@ -34,12 +34,10 @@ class Experiment {
     for (std::size_t i; (i = hex.find("....")) != std::string::npos;)
       hex.replace(i, 4, "00 00 00 00");
     const auto hole_size = hex.find("..") == std::string::npos ? 4U : 1U;
-    if (hole_size == 1)
-      hex.replace(hex.find(".."), 2, "00");
+    if (hole_size == 1) hex.replace(hex.find(".."), 2, "00");
     code_ = bytes(hex);
     target_ = machine_.original() + Bytes{code_.size() + 0x20};
-    if (refers == Refers::to_nothing)
-      return;
+    if (refers == Refers::to_nothing) return;
     const auto to = refers == Refers::to_data ? machine_.data() + Bytes{0x100} : target_;
     const auto by = displacement(machine_.original() + Bytes{code_.size()}, to);
     REQUIRE(by);
@@ -50,14 +48,15 @@ class Experiment {
   [[nodiscard]] Vaddr data() const { return machine_.data() + Bytes{0x100}; }
   std::mt19937_64& random() { return random_; }
 
-  /// Likewise, but the displaced code is entered as tactic C1 has it: by a call that ends where the original
-  /// one did.
+  /// Likewise, but the displaced code is entered as tactic C1 has it: by a call that ends where the
+  /// original one did.
   std::set<Exit> run_retargeted(const Prepare& prepare = {}) {
     calls_ = CallForm::retargeted;
     return run_twice(false, prepare);
   }
 
-  /// Both runs, from `rounds` random states that `prepare` has adjusted; returns which exits were seen.
+  /// Both runs, from `rounds` random states that `prepare` has adjusted; returns which exits were
+  /// seen.
   std::set<Exit> run_twice(bool fixed, const Prepare& prepare = {}, unsigned rounds = 64) {
     const auto planned = Relocation::plan(code_, machine_.original(), fixed, calls_);
     REQUIRE(planned);
@@ -80,9 +79,8 @@ class Experiment {
 
     std::set<Exit> exits;
     for (unsigned round = 0; round < rounds; ++round) {
-      auto original = random_state();
-      if (prepare)
-        prepare(original);
+      auto original = machine_.random_state(random_);
+      if (prepare) prepare(original);
       auto moved = original;
       machine_.write(machine_.original(), code_);
       const auto exit = machine_.run(machine_.original(), original);
@@ -102,7 +100,8 @@ class Experiment {
 
   /// The stack slot that rsp + `offset` names in `state`.
   void put_on_stack(MachineState& state, std::int64_t offset, std::uint64_t value) const {
-    const auto at = state.registers[rsp] + static_cast<std::uint64_t>(offset) - machine_.stack().value;
+    const auto at =
+        state.registers[rsp] + static_cast<std::uint64_t>(offset) - machine_.stack().value;
     REQUIRE(at + 8 <= state.stack.size());
     std::memcpy(state.stack.data() + at, &value, 8);
   }
@@ -114,36 +113,12 @@ class Experiment {
   /// What stands at the original place while the displaced code runs.
   [[nodiscard]] std::vector<std::uint8_t> way_in() const {
     std::vector<std::uint8_t> bytes(code_.size(), calls_ == CallForm::retargeted ? 0x2e : 0xcc);
-    if (calls_ != CallForm::retargeted)
-      return bytes;
+    if (calls_ != CallForm::retargeted) return bytes;
     const auto by = displacement(machine_.original() + Bytes{code_.size()}, machine_.displaced());
     REQUIRE(by);
     bytes[code_.size() - 5] = 0xe8;
     std::memcpy(bytes.data() + code_.size() - 4, &*by, 4);
     return bytes;
-  }
-  MachineState random_state() {
-    MachineState state;
-    for (auto& value : state.registers)
-      value = random_();
-    // Anywhere in the middle of the stack, aligned to nothing in particular.
-    state.registers[rsp] = machine_.stack().value + Machine::page / 2 + random_() % 512;
-    state.flags = 0x202 | (random_() & 0xcd5);  // OF DF SF ZF AF PF CF
-    state.vectors = {};
-    const std::uint16_t control = 0x37f;
-    const std::uint32_t mxcsr = 0x1f80;
-    std::memcpy(state.vectors.data(), &control, sizeof control);
-    std::memcpy(state.vectors.data() + 24, &mxcsr, sizeof mxcsr);
-    fill(std::span(state.vectors).subspan(160, 256));
-    state.data.resize(Machine::page);
-    fill(state.data);
-    state.stack.resize(Machine::page);
-    fill(state.stack);
-    return state;
-  }
-  void fill(std::span<std::uint8_t> bytes) {
-    for (auto& byte : bytes)
-      byte = static_cast<std::uint8_t>(random_());
   }
 
   Machine machine_;

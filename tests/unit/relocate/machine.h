@@ -1,12 +1,14 @@
 // Runs code of ours with every register and flag chosen, and reports all that it changed.
 //
 // One mapping below 2 GiB holds two places for code (where an instruction is from, and where it is
-// displaced to), a data page for RIP-relative operands and a stack. Code leaves through *exits*: jumps
-// that save the whole state without touching flags or stack, and say which of them was reached.
+// displaced to), a data page for RIP-relative operands and a stack. Code leaves through *exits*:
+// jumps that save the whole state without touching flags or stack, and say which of them was
+// reached.
 
 #pragma once
 
 #include <array>
+#include <random>
 #include <span>
 #include <vector>
 
@@ -19,13 +21,22 @@ enum Register { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r
 struct MachineState {
   std::array<std::uint64_t, 16> registers{};
   std::uint64_t flags = 0x202;
-  /// As fxsave64 leaves it, x87 and xmm registers only.
-  alignas(16) std::array<std::uint8_t, 512> vectors{};
+  /// As xsave64 leaves it: x87, xmm, ymm, zmm and mask registers, as far as the processor has them.
+  std::array<std::uint8_t, 2688> vectors{};
   std::vector<std::uint8_t> data, stack;
   friend bool operator==(const MachineState&, const MachineState&) = default;
 };
 
-enum class Exit { ran_on, taken };
+/// The last are signals, by number: only after Machine::catch_faults().
+enum class Exit {
+  ran_on,
+  taken,
+  illegal = 4,
+  trapped = 5,
+  misaligned = 7,
+  arithmetic = 8,
+  faulted = 11
+};
 
 class Machine {
  public:
@@ -40,12 +51,19 @@ class Machine {
   [[nodiscard]] Vaddr stack() const { return base_ + Bytes{0x30000}; }
   static constexpr std::size_t page = 4096;
 
+  /// From here on a signal that an instruction raises is an exit, in this process.
+  static void catch_faults();
+
   void write(Vaddr at, std::span<const std::uint8_t> bytes);
   void write_exit(Vaddr at, Exit exit);
   static constexpr unsigned exit_size = 14;
 
   /// Runs from `entry` to an exit. `state` is both what it starts from and what it left.
   Exit run(Vaddr entry, MachineState& state);
+
+  /// Registers, flags, vectors, data and stack at random; rsp in the middle of the stack, aligned
+  /// to nothing in particular; exceptions of arithmetic masked.
+  [[nodiscard]] MachineState random_state(std::mt19937_64& random) const;
 
  private:
   Vaddr base_;
