@@ -12,100 +12,69 @@
 // AF PF CF by lahf and OF by seto; adding 0x7f to a byte that is 1 overflows, to one that is 0 does
 // not, and brings OF back before sahf brings back the rest. `print` gets them back from the kernel:
 // the syscall instruction saves rflags in r11, and the return from the system call restores them.
+// write(2, text, length), once: a line cut short by a full pipe stays short.
+//
+// `exit` ends all threads (exit_group). Where a filter forbids even that, ud2 stops the program
+// instead of letting it run on with wrong registers.
 
 #include "frontend/match/payloads.h"
 
-#include <array>
+#include "frontend/match/templates_json.h"
+#include "protocol/framing.h"
+#include "protocol/hex.h"
 
 namespace punster {
 namespace {
 
-Json rel32(const char* name) {
-  return {{"rel32", name}};
-}
-Json int32(const char* name) {
-  return {{"int32", name}};
-}
-
-Payload count() {
-  return {
-      {{0x48, 0x8d, 0x64, 0x24, 0x80}, "lea -0x80(%rsp), %rsp"},
-      {{0x50}, "push %rax"},
-      {{0x48, 0x8b, 0x05, rel32(counter_column)}, "movq {counter}(%rip), %rax"},
-      {{0x48, 0x8d, 0x40, 0x01}, "lea 0x1(%rax), %rax"},
-      {{0x48, 0x89, 0x05, rel32(counter_column)}, "movq %rax, {counter}(%rip)"},
-      {{0x58}, "pop %rax"},
-      {{0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00}, "lea 0x80(%rsp), %rsp"},
-  };
+/// The file that the Python package reads too (protocol/python/punster/templates.json), parsed. It
+/// is part of this program, so what it holds is no input that could be refused.
+const Json& templates() {
+  static const Json all = parse_json(templates_json).value();
+  return all;
 }
 
-Payload count_atomic() {
-  return {
-      {{0x48, 0x8d, 0x64, 0x24, 0x80}, "lea -0x80(%rsp), %rsp"},
-      {{0x50}, "push %rax"},
-      {{0x9f}, "lahf"},
-      {{0x0f, 0x90, 0xc0}, "seto %al"},
-      {{0xf0, 0x48, 0xff, 0x05, rel32(counter_column)}, "lock incq {counter}(%rip)"},
-      {{0x04, 0x7f}, "add $0x7f, %al"},
-      {{0x9e}, "sahf"},
-      {{0x58}, "pop %rax"},
-      {{0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00}, "lea 0x80(%rsp), %rsp"},
-  };
+/// Strings of hexadecimal pairs become bytes, `$status` the number; other holes are the backend's.
+void append_element(std::vector<Json>& code, const Json& element, int status) {
+  if (element.is_string()) {
+    for (const char byte : *parse_hex_bytes(element.get_ref<const std::string&>()))
+      code.emplace_back(static_cast<std::uint8_t>(byte));
+  } else if (element.contains("int32") && element["int32"] == "$status") {
+    code.push_back({{"int32", status}});
+  } else {
+    code.push_back(element);
+  }
 }
 
-// write(2, text, length), once: a line cut short by a full pipe stays short.
-Payload print() {
-  return {
-      {{0x48, 0x8d, 0x64, 0x24, 0x80}, "lea -0x80(%rsp), %rsp"},
-      {{0x50}, "push %rax"},
-      {{0x51}, "push %rcx"},
-      {{0x52}, "push %rdx"},
-      {{0x56}, "push %rsi"},
-      {{0x57}, "push %rdi"},
-      {{0x41, 0x53}, "push %r11"},
-      {{0x48, 0x8d, 0x35, rel32(".Lasmstr")}, "lea {.Lasmstr}(%rip), %rsi"},
-      {{0xba, int32(text_length_column)}, "mov ${asmstrlen}, %edx"},
-      {{0xbf, 0x02, 0x00, 0x00, 0x00}, "mov $0x2, %edi"},
-      {{0xb8, 0x01, 0x00, 0x00, 0x00}, "mov $0x1, %eax"},  // SYS_write
-      {{0x0f, 0x05}, "syscall"},
-      {{0x41, 0x5b}, "pop %r11"},
-      {{0x5f}, "pop %rdi"},
-      {{0x5e}, "pop %rsi"},
-      {{0x5a}, "pop %rdx"},
-      {{0x59}, "pop %rcx"},
-      {{0x58}, "pop %rax"},
-      {{0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00}, "lea 0x80(%rsp), %rsp"},
-  };
-}
-
-// Ends all threads. Where a filter forbids even that, ud2 stops the program instead of letting it
-// run on with wrong registers.
-Payload exit_group(int status) {
-  return {
-      {{0xbf, {{"int32", status}}}, "mov ${status}, %edi"},
-      {{0xb8, 0xe7, 0x00, 0x00, 0x00}, "mov $0xe7, %eax"},  // SYS_exit_group
-      {{0x0f, 0x05}, "syscall"},
-      {{0x0f, 0x0b}, "ud2"},
-  };
+const char* template_name(ActionKind kind) {
+  switch (kind) {
+    case ActionKind::count:
+      return "count";
+    case ActionKind::count_atomic:
+      return "count(atomic)";
+    case ActionKind::print:
+      return "print";
+    case ActionKind::breakpoint:
+      return "breakpoint";
+    case ActionKind::exit:
+      return "exit";
+    default:
+      return nullptr;
+  }
 }
 
 }  // namespace
 
 Payload payload_of(const Action& action) {
-  switch (action.kind()) {
-    case ActionKind::count:
-      return count();
-    case ActionKind::count_atomic:
-      return count_atomic();
-    case ActionKind::print:
-      return print();
-    case ActionKind::breakpoint:
-      return {{{0xcc}, "int3"}};
-    case ActionKind::exit:
-      return exit_group(action.exit_status());
-    default:
-      return {};
+  Payload payload;
+  const char* name = template_name(action.kind());
+  if (!name) return payload;
+  for (const Json& line : templates().at(name)) {
+    PayloadLine& instruction = payload.emplace_back();
+    instruction.assembly = line.at("asm").get<std::string>();
+    for (const Json& element : line.at("code"))
+      append_element(instruction.code, element, action.exit_status());
   }
+  return payload;
 }
 
 void append(Json& code, const Payload& payload) {

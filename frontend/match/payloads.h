@@ -1,4 +1,5 @@
-// The machine code that actions run before the instruction, as data.
+// The machine code that actions run before the instruction, as data: templates.json of the Python
+// package, which both languages read.
 
 #pragma once
 
@@ -10,11 +11,10 @@
 namespace punster {
 
 /// One instruction of a payload in the template language, and what it reads as: bytes, holes such
-/// as
-/// {"rel32": "$counter"}, and the assembly. A hole stands in the text as {counter}.
+/// as {"rel32": "$counter"}, and the assembly. A hole stands in the text as {counter}.
 struct PayloadLine {
   std::vector<Json> code;
-  const char* assembly;
+  std::string assembly;
 };
 using Payload = std::vector<PayloadLine>;
 

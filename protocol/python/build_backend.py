@@ -20,7 +20,7 @@ STAMP = (1980, 1, 1, 0, 0, 0)  # outputs do not depend on the clock
 
 
 def _sources():
-    return sorted(p for p in (HERE / NAME).rglob("*") if p.suffix == ".py" or p.name == "py.typed")
+    return sorted(p for p in (HERE / NAME).rglob("*") if p.suffix in (".py", ".json") or p.name == "py.typed")
 
 
 def _wheel(directory, files):

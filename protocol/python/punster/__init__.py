@@ -17,9 +17,10 @@ from typing import Optional, Union
 from .binary import Binary, Report, Site, SiteResult
 from .errors import Cancelled, FileError, NoMatch, PunsterError, RequestError, ServiceError
 from .session import Progress, Session
+from .templates import template
 
 __all__ = ["Binary", "Cancelled", "FileError", "NoMatch", "Progress", "PunsterError", "Report", "RequestError",
-           "ServiceError", "Session", "Site", "SiteResult", "open"]
+           "ServiceError", "Session", "Site", "SiteResult", "open", "template"]
 
 
 def open(file: Union[str, "os.PathLike[str]", int], *, service: Optional[str] = None,

@@ -66,8 +66,8 @@ def installs_without_network(work):
                env={"https_proxy": "http://127.0.0.1:9"}, timeout=120)
     expect(done.status == 0, done)
     done = run([work / "venv/bin/python", "-c", "import punster, sys; print(punster.__file__)\n"
-                f"with punster.open({str(PROGRAM)!r}) as b: print(b.info['kind'])"], env={"PUNSTER": str(PUNSTER)}, cwd=work)
-    expect(done.status == 0 and "venv" in done.stdout and done.stdout.endswith("pie\n"), done)
+                f"with punster.open({str(PROGRAM)!r}) as b: print(len(punster.template('count')) > 10, b.info['kind'])"], env={"PUNSTER": str(PUNSTER)}, cwd=work)
+    expect(done.status == 0 and "venv" in done.stdout and done.stdout.endswith("True pie\n"), done)
 
 
 @covers()
@@ -84,6 +84,24 @@ def a_binary_from_python(work):
         expect(b.verify()["proved"], "verify")
         expect(b.plan(match="jmp").statistics["output_bytes"] == 0, "plan")
     same_output(work / "out")
+
+
+@covers()
+def templates_of_the_package(work):
+    """Sites that a script describes itself, with the code that `-P count` and `-P print` run."""
+    first, *_ = jumps()
+    session = punster.Session.start(str(PUNSTER))
+    with punster.Binary(session, str(PROGRAM), session.call("binary", filename=str(PROGRAM))):
+        slots = session.call("counters", path=str(work / "counts"), capacity=1)
+        session.call("trampoline", name="$both", template=punster.template("count", "print"))
+        session.call("instructions", address=f"{first.address:#x}", lengths=[first.size])
+        session.call("patch", address=f"{first.address:#x}", trampoline="$both",
+                     metadata={"$counter": slots["address"], "$asmstr": {"string": "here\n"}, "$asmstrlen": 5})
+        expect(session.call("emit", filename=str(work / "out"))["patched"] == 1, "emit")
+    done = run([work / "out"])
+    expect(done.status == run([PROGRAM]).status and "here\n" in done.stderr, done)
+    for action in punster.templates.ACTIONS:
+        expect(punster.template(action)[-2:] in (["$instr", "$break"], [".Lasmstr", "$asmstr"]), action)
 
 
 @covers()
