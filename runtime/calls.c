@@ -1,7 +1,7 @@
 // Routines that a client brought along: run before the program's own code, and after it.
 //
 // At exit. The kernel or ld.so hands an executable, in rdx, a routine for its C library to call
-// last (atexit). Ours takes its place and goes on to it. A program that ends in another way (_exit,
+// last (atexit). Ours takes its place and goes on to it; what the client brought comes after that. A program that ends in another way (_exit,
 // a signal) has no end that anybody could be told of.
 
 //
@@ -85,6 +85,7 @@ void run_calls_at_start(struct Object* self, const uint64_t* stack) {
 __attribute__((visibility("hidden"))) void punster_finish(void) {
   struct Object self = {0};
   if (!find_object(&self)) return;
-  run_plain(&self, PUNSTER_FINI);
+  // Destructors first: what they do happens before the end, too.
   if (self.state->finish) self.state->finish();
+  run_plain(&self, PUNSTER_FINI);
 }

@@ -37,6 +37,19 @@ def routines_run_at_start_and_exit(work):
 
 
 @covers("method:reserve")
+def the_end_comes_after_destructors(work):
+    (work / "last.c").write_text("""#include <unistd.h>
+        __attribute__((destructor)) static void last(void) { write(2, "destructor\\n", 11); }
+        int main(void) { return 0; }""")
+    expect(run(["cc", "-o", work / "last", work / "last.c"]).status == 0, "cc")
+    with Client() as client:
+        client.call("binary", filename=str(work / "last"))
+        reserve_messages(client, fini=hex(AT))
+        client.call("emit", filename=str(work / "out"))
+    expect(run([work / "out"]).stderr == "destructor\nfrom the client\n", run([work / "out"]))
+
+
+@covers("method:reserve")
 def variables_are_writable_and_nothing_else_is(work):
     # mov $1, %eax; add %eax, 0x1000(AT); then the sites go on. The variable counts the calls.
     with Client() as client:
