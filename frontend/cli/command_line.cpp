@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "frontend/cli/help_text.h"
+#include "frontend/cli/output_guard.h"
 #include "frontend/cli/shared_options.h"
 #include "protocol/hex.h"
 
@@ -19,6 +20,11 @@ class HelpFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string) const override {
     return "Usage: " + std::string(help_text(app->get_name()).synopsis) + "\n";
+  }
+  /// Without the value that a flag has when it is given none: "--flag{value}".
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    const std::string name = CLI::Formatter::make_option_name(option, positional);
+    return name.substr(0, name.find('{'));
   }
   std::string make_footer(const CLI::App* app) const override { return app->get_footer(); }
 };
@@ -84,6 +90,7 @@ CLI::Option* add_at(CLI::App* command, std::vector<std::string>& at) {
 struct Parser {
   CLI::App app{std::string(help_text("punster").summary), "punster"};
   PatchOptions patch;
+  RunOptions run;
   BisectOptions bisect;
   SitesOptions sites;
   ExplainOptions explain;
@@ -93,10 +100,10 @@ struct Parser {
   TopOptions top;
   ServeOptions serve;
   bool serve_stdio = false;
-  GroupOptions patch_groups, bisect_groups, sites_groups, explain_groups;
+  GroupOptions patch_groups, run_groups, bisect_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
-  CLI::App *patch_command, *bisect_command, *sites_command, *explain_command, *analyze_command,
-      *show_command, *verify_command, *top_command, *serve_command;
+  CLI::App *patch_command, *run_command, *bisect_command, *sites_command, *explain_command,
+      *analyze_command, *show_command, *verify_command, *top_command, *serve_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -104,6 +111,7 @@ struct Parser {
     app.footer(help_text("punster").footer);
     app.require_subcommand(1);
     add_patch();
+    add_run();
     add_sites();
     add_explain();
     add_analyze();
@@ -117,7 +125,8 @@ struct Parser {
   void add_patch() {
     CLI::App* command = patch_command = add_command(app, "patch");
     add_file(command, "INPUT", patch.input, "The program or library to rewrite");
-    add_file(command, "-o,--output", patch.output, "Where the rewritten file goes (required)");
+    add_file(command, "-o,--output", patch.output,
+             "Where the rewritten file goes, or with --with-libraries the folder (required)");
     command->get_option("--output")->option_text("OUTPUT");
     patch_groups.add(command, true);
     patch_groups.action->required();
@@ -126,6 +135,7 @@ struct Parser {
     add_optional(command, "--sites", patch.sites, "FILE", "Write one JSON line per site");
     add_optional(command, "--counters", patch.counters, "FILE",
                  "Where `count` keeps its counters (default: OUTPUT.counts)");
+    add_with_libraries(command, patch.with_libraries);
     command->add_flag("--strict", patch.strict, "Exit with 3 when a site could not be patched");
     command->add_flag("--allow-no-sites", patch.allow_no_sites,
                       "When nothing matches, copy the input and exit with 0");
@@ -135,6 +145,31 @@ struct Parser {
     add_jobs(command, patch.jobs);
     add_format(command, patch.format);
     add_backend(command, patch.backend);
+  }
+
+  void add_run() {
+    CLI::App* command = run_command = add_command(app, "run");
+    command
+        ->add_option("CMD", run.command,
+                     "Behind --: the program, as a shell finds it, and its arguments")
+        ->required()
+        ->option_text("...");
+    run_groups.add(command, true);
+    run_groups.action->required();
+    add_with_libraries(command, run.patch.with_libraries);
+    add_optional(command, "--counters", run.patch.counters, "DIR",
+                 "Where `count` keeps its counters, a file for each rewritten one");
+    add_optional(command, "--cache", run.cache, "DIR",
+                 "Where rewritten files are kept (default: $PUNSTER_CACHE, else ~/.cache/punster)");
+    command
+        ->add_option("--cache-size", run.cache_mebibytes,
+                     "Remove what was not used for longest beyond so many MiB (default: 4096)")
+        ->option_text("MIB");
+    command->add_flag("-v,--verbose", run.verbose, "Say what is rewritten, and what is not");
+    add_syntax(command, run.patch.intel_syntax);
+    add_evidence(command, run.patch.evidence);
+    add_jobs(command, run.patch.jobs);
+    add_backend(command, run.patch.backend);
   }
 
   void add_bisect() {
@@ -272,10 +307,33 @@ struct Parser {
     return groups;
   }
 
+  /// What is said about the bytes of one file is wrong about every other.
+  static void check_whole_program(const PatchOptions& options) {
+    const EvidenceOptions& evidence = options.evidence;
+    if (options.with_libraries && (!evidence.code.empty() || !evidence.data.empty() ||
+                                   !evidence.addresses.empty() || evidence.debug_file))
+      throw CLI::ValidationError("--with-libraries",
+                                 "excludes --code, --data, --addresses and --debug-file, which are "
+                                 "about one file");
+  }
+
   Command finish_patch(int argc, const char* const* argv) {
     patch.groups = checked_groups(patch_groups, patch_command);
     patch.argv.assign(argv, argv + argc);
+    check_whole_program(patch);
     return patch;
+  }
+
+  Command finish_run() {
+    run.patch.groups = checked_groups(run_groups, run_command);
+    run.patch.quiet = !run.verbose;
+    check_whole_program(run.patch);
+    for (const auto& group : run.patch.groups)
+      for (const auto& action : group.actions)
+        if (action.starts_with("count") && !run.patch.counters)
+          throw CLI::ValidationError("-P " + action, "needs --counters, a folder for the counters");
+    if (run.patch.counters) run.patch.counters = absolute_path(*run.patch.counters);
+    return run;
   }
 
   Command finish_explain() {
@@ -302,6 +360,7 @@ struct Parser {
   Command parse(int argc, const char* const* argv) {
     app.parse(argc, argv);
     if (*patch_command) return finish_patch(argc, argv);
+    if (*run_command) return finish_run();
     if (*bisect_command) {
       bisect.groups = checked_groups(bisect_groups, bisect_command);
       return bisect;

@@ -17,9 +17,9 @@ struct NothingToRun {
   int status = 0;
 };
 
-using Command =
-    std::variant<NothingToRun, PatchOptions, BisectOptions, SitesOptions, ExplainOptions,
-                 AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions, ServeOptions>;
+using Command = std::variant<NothingToRun, PatchOptions, RunOptions, BisectOptions, SitesOptions,
+                             ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions,
+                             ServeOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

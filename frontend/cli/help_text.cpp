@@ -39,6 +39,23 @@ Make a check always pass (the instruction at 0x1189 is a conditional jump of two
   punster patch -M 'addr == 0x1189' -P nop prog -o prog.free
 Every instruction, as much as can be had without traps, with a record of each:
   punster patch -M true -P empty --no-traps --stats stats.json --sites sites.jsonl prog -o prog.all
+The program and every library that ld.so finds for it, into a folder; the last line printed runs it:
+  punster patch -M jmp -P empty --with-libraries /usr/bin/git -o git.all/
+)"},
+    {"run",
+     "punster run [-M EXPR]... -P ACTION... [--with-libraries[=REGEX]] [OPTIONS] -- CMD [ARGS...]",
+     "Runs CMD rewritten; what was rewritten once is kept.",
+     R"(Rewrites the program, and with --with-libraries the libraries that ld.so finds for it by name, into a
+cache, and becomes it: same arguments, environment, streams, exit status. The cache is keyed by the
+contents of all files and by the options; runs at the same time share it.
+
+Every instruction of git and of its libraries, while it works:
+  punster run -M true -P empty --with-libraries -- git log --oneline
+Every call of OpenSSL counted, and nothing else:
+  punster run -M call -P count --counters counts --with-libraries='libcrypto.*' -- openssl speed sha256
+  punster top counts/libcrypto.so.3.counts --names /usr/lib/x86_64-linux-gnu/libcrypto.so.3
+A whole session of a shell; what it starts uses the rewritten libraries, too:
+  punster run -M jmp -P empty --with-libraries -- bash
 )"},
     {"bisect", "punster bisect [-M EXPR]... -P ACTION... INPUT [OPTIONS] -- CHECK...",
      "Finds the site whose patching makes a program misbehave.",

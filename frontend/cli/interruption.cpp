@@ -27,7 +27,8 @@ Interruption::Interruption() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC);
   stop_ = ::eventfd(0, EFD_CLOEXEC);
-  if (signals_ < 0 || stop_ < 0) {  // out of descriptors: signals end the process as they always did
+  if (signals_ < 0 ||
+      stop_ < 0) {  // out of descriptors: signals end the process as they always did
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
     return;
   }
@@ -50,8 +51,18 @@ void Interruption::on_interrupt(std::function<void()> clean_up) {
   clean_ups_.push_back(std::move(clean_up));
 }
 
+// The watcher keeps the lock from the first clean-up to the end of the process.
+void Interruption::forget_since(std::size_t count) {
+  const std::lock_guard lock(mutex_);
+  clean_ups_.resize(count);
+}
+
+std::size_t Interruption::count() {
+  const std::lock_guard lock(mutex_);
+  return clean_ups_.size();
+}
+
 void Interruption::disarm() {
-  // The watcher keeps the lock from the first clean-up to the end of the process.
   const std::lock_guard lock(mutex_);
   armed_ = false;
 }
@@ -65,7 +76,8 @@ void Interruption::watch() {
 
   const std::lock_guard lock(mutex_);
   if (!armed_) return;
-  for (auto clean_up = clean_ups_.rbegin(); clean_up != clean_ups_.rend(); ++clean_up) (*clean_up)();
+  for (auto clean_up = clean_ups_.rbegin(); clean_up != clean_ups_.rend(); ++clean_up)
+    (*clean_up)();
   ::_exit(exit_status::interrupted);
 }
 

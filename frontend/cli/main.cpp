@@ -10,6 +10,7 @@ namespace {
 struct Run {
   int operator()(const NothingToRun& nothing) const { return nothing.status; }
   int operator()(const PatchOptions& options) const { return run_patch(options); }
+  int operator()(const RunOptions& options) const { return run_run(options); }
   int operator()(const BisectOptions& options) const { return run_bisect(options); }
   int operator()(const SitesOptions& options) const { return run_sites(options); }
   int operator()(const ExplainOptions& options) const { return run_explain(options); }

@@ -54,12 +54,21 @@ struct PatchOptions {
   std::vector<ActionGroup> groups;  // in command-line order
   std::string input, output;
   std::optional<std::string> stats, sites, counters;
+  std::optional<std::string> with_libraries;  // of their names; then `output` is a folder
   EvidenceOptions evidence;
   BackendOptions backend;
   bool strict = false, allow_no_sites = false, intel_syntax = false, quiet = false;
   unsigned jobs = 1;
   Format format = Format::text;
   std::vector<std::string> argv;
+};
+
+struct RunOptions {
+  PatchOptions patch;                // input and output are not the user's
+  std::vector<std::string> command;  // the program, as a shell would find it, and its arguments
+  std::optional<std::string> cache;  // a folder
+  std::uint64_t cache_mebibytes = 4096;
+  bool verbose = false;
 };
 
 struct BisectOptions {
@@ -136,6 +145,7 @@ struct ServeOptions {
 
 // One file per subcommand; each returns the exit status.
 int run_patch(const PatchOptions& options);
+int run_run(const RunOptions& options);
 int run_bisect(const BisectOptions& options);
 int run_sites(const SitesOptions& options);
 int run_explain(const ExplainOptions& options);

@@ -9,10 +9,12 @@
 #include "frontend/cli/file_draft.h"
 #include "frontend/cli/interruption.h"
 #include "frontend/cli/output_guard.h"
+#include "frontend/cli/patch_run.h"
 #include "frontend/cli/progress_bar.h"
 #include "frontend/cli/record_printer.h"
 #include "frontend/cli/run_report.h"
 #include "frontend/cli/site_records.h"
+#include "frontend/cli/whole_program.h"
 #include "protocol/shared_counters.h"
 
 namespace punster {
@@ -29,7 +31,14 @@ double since(Clock::time_point start) {
 /// end at any moment leaves nothing behind.
 class PatchRun {
  public:
-  explicit PatchRun(const PatchOptions& options) : options_(options) {
+  /// `among`: the interruption of a larger work that this run is a part of, and says what there is
+  /// to be said about it.
+  PatchRun(const PatchOptions& options, Interruption* among)
+      : options_(options),
+        silent_(among != nullptr),
+        own_(among == nullptr ? std::make_unique<Interruption>() : nullptr),
+        interruption_(among == nullptr ? *own_ : *among),
+        clean_ups_before_(interruption_.count()) {
     report_.argv = options.argv;
     report_.input = options.input;
     report_.output = options.output;
@@ -37,9 +46,14 @@ class PatchRun {
     interruption_.on_interrupt([this] { interrupted(); });
   }
 
+  ~PatchRun() { not_to_be_interrupted(); }
+  PatchRun(const PatchRun&) = delete;
+  PatchRun& operator=(const PatchRun&) = delete;
+  [[nodiscard]] const RunReport& report() const { return report_; }
+
   int run() {
     const Result<void> outcome = rewrite();
-    interruption_.disarm();
+    not_to_be_interrupted();
     bar_.clear();
     report_.seconds_total = since(start_);
     if (outcome.has_error()) {
@@ -47,12 +61,18 @@ class PatchRun {
       report_.status = status_for(outcome.error());
       report_.error = outcome.error();
       report_.backend.output_bytes = 0;
-      print_failure(outcome.error());
+      if (!silent_) print_failure(outcome.error());
     }
     return finish(outcome.has_error() ? status_of(outcome.error()) : exit_status::done);
   }
 
  private:
+  /// What is done cannot be undone: a signal changes nothing any more, or only the larger work.
+  void not_to_be_interrupted() {
+    interruption_.forget_since(clean_ups_before_);
+    if (own_) own_->disarm();
+  }
+
   // The whole way, top to bottom.
   Result<void> rewrite() {
     PUNSTER_TRY(check_outputs(options_));
@@ -144,7 +164,7 @@ class PatchRun {
   }
 
   Result<void> keep() {
-    interruption_.disarm();
+    not_to_be_interrupted();
     if (!report_.counters.empty()) {
       PUNSTER_TRY(keep_draft(report_.counters));
     }
@@ -165,7 +185,7 @@ class PatchRun {
     report_.status = "interrupted";
     report_.error =
         error("interrupted", options_.input + ": interrupted by a signal; nothing was written");
-    print_failure(*report_.error);
+    if (!silent_) print_failure(*report_.error);
     report_.seconds_total = since(start_);
     if (stats_wanted_) (void)write_statistics(report_, *options_.stats);
   }
@@ -175,9 +195,10 @@ class PatchRun {
     const bool done = report_.status == "ok" || report_.status == "partial";
     const bool short_of = s.failed != 0 || (!options_.backend.traps && s.trapped != 0);
     if (done && options_.strict && short_of) {
-      std::fprintf(stderr, "punster: %s: %s of %s sites not patched (--strict)\n",
-                   options_.output.c_str(), grouped(s.sites - s.patched).c_str(),
-                   grouped(s.sites).c_str());
+      if (!silent_)
+        std::fprintf(stderr, "punster: %s: %s of %s sites not patched (--strict)\n",
+                     options_.output.c_str(), grouped(s.sites - s.patched).c_str(),
+                     grouped(s.sites).c_str());
       status = exit_status::strict;
     }
     if (stats_wanted_) {
@@ -186,23 +207,34 @@ class PatchRun {
         if (status == exit_status::done) status = exit_status::failed;
       }
     }
+    if (silent_) return status;
     if (done && !options_.quiet) print_report(report_, options_.format);
     return finish_stdout(status);
   }
 
   const PatchOptions& options_;
+  const bool silent_;
   const Clock::time_point start_ = Clock::now();
   RunReport report_;
   std::mutex report_mutex_;  // for what the watching thread reads when it ends the run
   ProgressBar bar_;
   bool stats_wanted_ = false;
-  Interruption interruption_;  // last: its thread ends before what it uses
+  // Last: its thread ends before what it uses.
+  const std::unique_ptr<Interruption> own_;
+  Interruption& interruption_;
+  const std::size_t clean_ups_before_;
 };
 
 }  // namespace
 
+PatchOutcome patch_one(const PatchOptions& options, Interruption& among) {
+  PatchRun run(options, &among);
+  const int status = run.run();
+  return {status, run.report()};
+}
+
 int run_patch(const PatchOptions& options) {
-  return PatchRun(options).run();
+  return options.with_libraries ? patch_program(options) : PatchRun(options, nullptr).run();
 }
 
 }  // namespace punster

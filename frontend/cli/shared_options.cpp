@@ -17,9 +17,10 @@ const std::vector<std::pair<std::string, Format>> formats{
 /// How new memory gets into the process.
 void add_layout(CLI::App* command, BackendOptions& backend) {
   command
-      ->add_option("--layout", backend.layout,
-                   "Who maps trampolines: headers (program headers: nothing runs at start), loader (a "
-                   "runtime inside the file), or auto (default: headers where they suffice)")
+      ->add_option(
+          "--layout", backend.layout,
+          "Who maps trampolines: headers (program headers: nothing runs at start), loader (a "
+          "runtime inside the file), or auto (default: headers where they suffice)")
       ->check(CLI::IsMember({"auto", "headers", "loader"}).description(""))
       ->option_text("WHO");
   command
@@ -105,6 +106,14 @@ void add_file(CLI::App* command, const std::string& name, std::string& file, con
 void add_optional(CLI::App* command, const std::string& name, std::optional<std::string>& value,
                   const std::string& placeholder, const char* text) {
   command->add_option(name, value, text)->option_text(placeholder);
+}
+
+void add_with_libraries(CLI::App* command, std::optional<std::string>& names) {
+  command
+      ->add_flag("--with-libraries{.*}", names,
+                 "Also the libraries that ld.so finds for it by name: all, or those whose name "
+                 "matches")
+      ->option_text("[=REGEX]");
 }
 
 void add_evidence(CLI::App* command, EvidenceOptions& evidence) {

@@ -22,6 +22,7 @@ void add_format(CLI::App* command, Format& format);
 void add_syntax(CLI::App* command, bool& intel);
 /// Sets `jobs` to the default.
 void add_jobs(CLI::App* command, unsigned& jobs);
+void add_with_libraries(CLI::App* command, std::optional<std::string>& names);
 /// What the user knows better than the analysis.
 void add_evidence(CLI::App* command, EvidenceOptions& evidence);
 void add_backend(CLI::App* command, BackendOptions& backend);
