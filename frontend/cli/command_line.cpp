@@ -97,13 +97,15 @@ struct Parser {
   AnalyzeOptions analyze;
   ShowOptions show;
   VerifyOptions verify;
+  CheckOptions check;
   TopOptions top;
   ServeOptions serve;
   bool serve_stdio = false;
   GroupOptions patch_groups, run_groups, bisect_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
   CLI::App *patch_command, *run_command, *bisect_command, *sites_command, *explain_command,
-      *analyze_command, *show_command, *verify_command, *top_command, *serve_command;
+      *analyze_command, *show_command, *verify_command, *check_command, *top_command,
+      *serve_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -117,6 +119,7 @@ struct Parser {
     add_analyze();
     add_show();
     add_verify();
+    add_check();
     add_top();
     add_bisect();
     add_serve();
@@ -261,6 +264,21 @@ struct Parser {
     add_format(command, verify.format);
   }
 
+  void add_check() {
+    CLI::App* command = check_command = add_command(app, "check");
+    command->add_option("FILE", check.files, "Programs and libraries, rewritten or not")
+        ->required()
+        ->option_text("...");
+    const auto add = [&](const char* name, auto& value, const char* placeholder, const char* text) {
+      command->add_option(name, value, text)->option_text(placeholder);
+    };
+    add("--address-space", check.address_space_mebibytes, "MIB",
+        "Of the process (default: this process's `ulimit -v`)");
+    add("--stack", check.stack_kibibytes, "KIB", "Of a thread that calls dlopen (default: 64)");
+    add("--kernel", check.kernel, "VERSION", "Such as 6.1 (default: this machine's)");
+    add_format(command, check.format);
+  }
+
   void add_top() {
     CLI::App* command = top_command = add_command(app, "top");
     add_file(command, "DATA", top.data, "A counters file, such as OUTPUT.counts");
@@ -373,6 +391,7 @@ struct Parser {
     if (*analyze_command) return analyze;
     if (*show_command) return finish_show();
     if (*verify_command) return verify;
+    if (*check_command) return check;
     if (*serve_command) return finish_serve();
     return top;
   }

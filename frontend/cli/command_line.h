@@ -18,8 +18,8 @@ struct NothingToRun {
 };
 
 using Command = std::variant<NothingToRun, PatchOptions, RunOptions, BisectOptions, SitesOptions,
-                             ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions, TopOptions,
-                             ServeOptions>;
+                             ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions,
+                             CheckOptions, TopOptions, ServeOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

@@ -107,6 +107,16 @@ What another disassembler found counts as evidence, and what you know yourself:
   punster patch -M jmp -P empty --sites sites.jsonl /bin/ls -o ls.empty
   punster verify --sites sites.jsonl /bin/ls ls.empty
 )"},
+    {"check", "punster check FILE... [OPTIONS]",
+     "Predicts what the kernel or ld.so would refuse, without starting anything.",
+     R"(Exit status 1 when something would be refused. A program is looked at with the libraries that ld.so
+would load for it; address space and mappings are those of all of them together.
+
+Would it start in a container with 4 GiB of address space, under Debian 12's kernel?
+  punster check --address-space 4096 --kernel 6.1 git.all/git
+Can threads with small stacks load this library?
+  punster check --stack 16 libx.punned.so
+)"},
     {"top", "punster top DATA [OPTIONS]", "Shows the counters of -P count, busiest first, live.",
      R"(Watch a running program (Ctrl-C ends it), with the sites named by its symbols:
   punster top ls.counted.counts --names /bin/ls

@@ -17,6 +17,7 @@ struct Run {
   int operator()(const AnalyzeOptions& options) const { return run_analyze(options); }
   int operator()(const ShowOptions& options) const { return run_show(options); }
   int operator()(const VerifyOptions& options) const { return run_verify(options); }
+  int operator()(const CheckOptions& options) const { return run_check(options); }
   int operator()(const TopOptions& options) const { return run_top(options); }
   int operator()(const ServeOptions& options) const { return run_serve(options); }
 };

@@ -129,6 +129,13 @@ struct VerifyOptions {
   Format format = Format::text;
 };
 
+struct CheckOptions {
+  std::vector<std::string> files;
+  std::optional<std::uint64_t> address_space_mebibytes, stack_kibibytes;
+  std::optional<std::string> kernel;
+  Format format = Format::text;
+};
+
 struct TopOptions {
   std::string data;
   std::optional<std::string> names;  // a file whose symbols name the sites
@@ -152,6 +159,7 @@ int run_explain(const ExplainOptions& options);
 int run_analyze(const AnalyzeOptions& options);
 int run_show(const ShowOptions& options);
 int run_verify(const VerifyOptions& options);
+int run_check(const CheckOptions& options);
 int run_top(const TopOptions& options);
 int run_serve(const ServeOptions& options);
 

@@ -18,7 +18,7 @@ from rewriting import Failure
 HERE = Path(__file__).resolve().parent
 
 ROWS = {
-    "subcommand": "patch sites explain analyze show verify top bisect run serve",
+    "subcommand": "patch sites explain analyze show verify check top bisect run serve",
     "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
              "random BB F op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
@@ -34,7 +34,7 @@ ROWS = {
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
               "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --idle-seconds --open-files --output-size --grace --record "
-              "--with-libraries --cache --cache-size",
+              "--with-libraries --cache --cache-size --address-space --stack --kernel",
     "format": "text json csv",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG PUNSTER_CACHE",
 }
