@@ -147,13 +147,10 @@ class Prophet {
       if (p.p_type == PT_GNU_STACK && (p.p_flags & PF_X) != 0)
         doubt = "wants an executable stack, which dlopen refuses since glibc 2.41";
       if (p.p_type != PT_LOAD) continue;
-      // The kernel, which maps programs, looks at neither; `ld.so PROGRAM` does.
-      auto& of_alignment = is_program_ ? doubt : fault;
       if (p.p_align % page != 0)
-        of_alignment = "ld.so: alignment of the segment" + where + " is not page-aligned";
-      else if ((p.p_vaddr - p.p_offset) % page != 0)
-        of_alignment = "ld.so: address and offset of the segment" + where + " do not agree";
-      else if (!is_position_independent() && p.p_vaddr < conditions_.lowest_address)
+        doubt = "the alignment of the segment" + where +
+                " is not a page's, which ld.so before glibc 2.35 refuses";
+      if (!is_position_independent() && p.p_vaddr < conditions_.lowest_address)
         fault = "the kernel maps nothing below vm.mmap_min_addr, where a segment is (" +
                 to_hex(Vaddr{p.p_vaddr}) + ")";
       if ((p.p_flags & PF_W) != 0 && (p.p_flags & PF_X) != 0)

@@ -128,9 +128,12 @@ def what_is_missing_or_broken_is_foretold(work):
     content = library.read_bytes()
     first = struct.unpack_from("<Q", content, 32)[0]
     expect(struct.unpack_from("<I", content, first)[0] == 1, "the first program header is no PT_LOAD")
-    tilted = with_word(library, work / "tilted", first + 48, "<Q", 0x800)
-    expect(check(tilted)[1] == {"segments"}, "an alignment of less than a page")
-    expect(run([loader, tilted, 64]).status != 0 == run([loader, library, 64]).status, "it loads")
+    tilted = with_word(library, work / "tilted", first + 16, "<Q", 0x800)
+    expect(check(tilted)[1] == {"file"}, "an address that does not agree with its offset")
+    expect(run([loader, library, 64]).status == 0 and run([loader, tilted, 64]).status != 0, "it loads")
+    small = with_word(library, work / "small", first + 48, "<Q", 0x800)
+    rows, refused = check(small)
+    expect(not refused and "before glibc 2.35" in rows["segments"]["reason"], rows)
     hello = TARGETS / "hello"
     data = hello.read_bytes()
     phoff, count = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
