@@ -7,6 +7,7 @@
 
 #include "frontend/image/doubt.h"
 #include "frontend/image/exclusion.h"
+#include "frontend/image/restartable.h"
 #include "frontend/match/address_file.h"
 #include "frontend/match/exclusion_range.h"
 
@@ -79,7 +80,7 @@ Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& ev
   PUNSTER_TRY(check(options.outside, image));
   PUNSTER_TRY(auto code, analyse(image, options));
   if (evidence.patch_doubt) accept_doubt(image, code);
-  std::vector<AddressRange> excluded;
+  std::vector<AddressRange> excluded = restartable_ranges(image);
   for (const std::string& text : evidence.excluded) {
     PUNSTER_TRY(const auto range, parse_exclusion(text, ImageContext::names(image)));
     excluded.push_back(range);

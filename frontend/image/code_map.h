@@ -27,7 +27,7 @@ enum class DoubtReason : std::uint8_t {
   cut_off,      // the instruction at `at` does not end with the stretch
   odd,          // the instruction at `at` is one that neither compilers nor sane people write
   disputed,     // two readings that are both certain overlap at `at`, or one ran into nonsense
-  excluded,     // by the user
+  excluded,     // by the user, or a restartable sequence
 };
 /// "does not decode at 0x1234", ...: a half-sentence.
 [[nodiscard]] std::string describe(DoubtReason reason, Vaddr at);
