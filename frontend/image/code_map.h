@@ -64,9 +64,11 @@ struct CodeMap {
 
 struct AnalysisOptions {
   unsigned jobs = 1;  // never changes the result
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes of text; may be empty
+  std::function<void(std::uint64_t done, std::uint64_t total)>
+      progress;             // bytes of text; may be empty
   OutsideEvidence outside;  // checked against the image
-  bool use_unwind = true;  // false: as if the file had no .eh_frame (tests measure the rest with it)
+  bool use_unwind =
+      true;  // false: as if the file had no .eh_frame (tests measure the rest with it)
 };
 
 /// Classifies the code of `image`. Deterministic. Linear in the size of the executable sections.
