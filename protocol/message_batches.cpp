@@ -182,6 +182,7 @@ Json to_json(const PatchesRequest& m) {
   else
     json["trampoline"] = m.trampoline;
   if (!m.columns.empty()) json["columns"] = m.columns;
+  if (m.trap) json["trap"] = true;
   return json;
 }
 
@@ -206,6 +207,8 @@ Result<PatchesRequest> from_json(const Json& json, const PatchesRequest*,
   } else if (m.trampoline.empty()) {
     fields.fail(where, "either \"trampoline\" or \"replace\" is needed");
   }
+  fields.optional("trap", m.trap);
+  fields.check(!m.trap || !m.replace, "trap", "a trap leads to a trampoline, not to a replacement");
   return fields.done(m);
 }
 

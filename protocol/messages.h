@@ -55,9 +55,9 @@ struct BinaryReply {
 struct OptionsRequest {
   std::vector<std::string> tactics;  // empty: all
   std::optional<std::uint64_t> max_mappings;
-  std::optional<bool> traps;         // false: --no-traps
-  std::optional<bool> chaining;      // false: --no-chaining
-  std::optional<bool> unwind;        // false: --no-unwind
+  std::optional<bool> traps;          // false: --no-traps
+  std::optional<bool> chaining;       // false: --no-chaining
+  std::optional<bool> unwind;         // false: --no-unwind
   std::optional<std::string> raise;   // "auto", "never" or "always"
   std::optional<std::string> layout;  // "auto", "headers" or "loader"
   std::optional<unsigned> max_headers;
@@ -99,6 +99,7 @@ struct PatchesRequest {
   /// In-place replacement: instead of a trampoline, these bytes (at most the instruction's length,
   /// the rest becomes NOPs) are written over the instruction. `trampoline` is then empty.
   std::optional<std::string> replace;
+  bool trap = false;  // nothing but a trap may stand there (tactic B0)
 };
 
 struct ReserveRequest {
@@ -143,8 +144,8 @@ struct Statistics {
   std::uint64_t mappings = 0, virtual_pages = 0, physical_pages = 0, output_bytes = 0;
   std::string layout = "loader";  // or "headers"
   std::string layout_reason;      // why this one
-  std::uint64_t raised_by = 0;  // bytes
-  std::string not_raised;       // why a shared object was not, although it might have been
+  std::uint64_t raised_by = 0;    // bytes
+  std::string not_raised;         // why a shared object was not, although it might have been
   bool shadow_stack_cleared = false, branch_tracking_cleared = false;
   UnwindStatistics unwind;
   double seconds_ingest = 0, seconds_solve = 0, seconds_place = 0, seconds_share = 0,

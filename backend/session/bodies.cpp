@@ -71,7 +71,8 @@ Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const In
   const PatchMacros macros(requests_, patch);
   TemplateSite site = template_site(insn);
   site.macros = &macros;
-  site.retarget_call = options_.retarget_calls && requests_.may_retarget_calls(patch);
+  site.retarget_call = options_.retarget_calls && requests_.may_retarget_calls(patch) &&
+                       !requests_.batch_of(patch).trap;
   // A template without $instr may stand for what cannot be relocated.
   const auto relocation = plan_instruction(site);
   if (relocation) site.relocation = &relocation.value();

@@ -26,7 +26,7 @@ Result<Json> add_instruction(Session& session, const Json& params) {
 
 Result<Json> add_patch(Session& session, Json& params) {
   Json batch = {{"deltas", {0}}};
-  for (const auto* same : {"address", "trampoline", "replace"})
+  for (const auto* same : {"address", "trampoline", "replace", "trap"})
     if (const auto member = params.find(same); member != params.end()) batch[same] = *member;
   if (const auto metadata = params.find("metadata"); metadata != params.end()) {
     if (!metadata->is_object())

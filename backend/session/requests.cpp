@@ -154,6 +154,7 @@ std::string Requests::digest() const {
       text = sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     number(patch.address.value);
     text += batches_[patch.batch].trampoline + batches_[patch.batch].replace.value_or("");
+    if (batches_[patch.batch].trap) text += "trap";
     for (const auto& [name, column] : batches_[patch.batch].columns)
       text += name + column[patch.row].dump();
   }

@@ -54,6 +54,7 @@ std::vector<SolverSite> Session::State::solver_sites(Bodies& bodies) const {
     sites.push_back(bytes ? SolverSite::replaced(site.insn, *bytes)
                           : SolverSite::displaced(site.insn, site.address));
     sites.back().retarget_call = site.retargets_call;
+    sites.back().trap_only = requests.batch_of(requests.patches()[site.patch]).trap;
   }
   own_before(~std::uint32_t{0});
   return sites;

@@ -187,6 +187,10 @@ void Board::commit_trap(InsnIndex i, std::uint8_t one_byte_opcode) {
   placed_[i].shape = Shape::trap;
 }
 
+void Board::lock_tail(InsnIndex i) {
+  for (unsigned j = 2; j < length(i); ++j) bytes_.lock(start_[i] + j);
+}
+
 bool Board::undo_trap(InsnIndex i) {
   assert(placed_[i].shape == Shape::trap);
   const Position s = start_[i], end = s + std::min(length(i), 2u);

@@ -65,6 +65,9 @@ class Board {
   [[nodiscard]] bool is_call(InsnIndex i) const {
     return is_site(i) && input_.sites[site_of_[i]].retarget_call;
   }
+  [[nodiscard]] bool is_trap_only(InsnIndex i) const {
+    return is_site(i) && input_.sites[site_of_[i]].trap_only;
+  }
   /// What replaces i in place (I0); null: nothing does.
   [[nodiscard]] const std::string* replacement(InsnIndex i) const {
     return is_site(i) ? input_.sites[site_of_[i]].replace() : nullptr;
@@ -104,6 +107,8 @@ class Board {
   /// The instruction that p is part of, or no_insn.
   [[nodiscard]] InsnIndex insn_at(Position p) const;
   void commit_trap(InsnIndex i, std::uint8_t one_byte_opcode);
+  /// Lets nobody use what is left of i's bytes.
+  void lock_tail(InsnIndex i);
   /// Takes a trap back unless somebody borrowed its bytes; returns whether it did.
   bool undo_trap(InsnIndex i);
   void commit_replacement(InsnIndex i, const std::string& bytes);

@@ -132,6 +132,10 @@ Shapes ChainPlanner::shapes_of(const ChainPlans::Chain& chain, InsnIndex i) cons
   };
   if (!site || replaced) add_always(Planned::untouched, 0);
   if (replaced || (!site && !options_.allows(Tactic::T2))) return shapes;
+  if (board_.is_trap_only(i)) {
+    add_always(Planned::trap, 0);
+    return shapes;
+  }
   if (board_.is_call(i)) {
     add_always(static_cast<Planned>(board_.call_prefixes(i)), 0);
     return shapes;

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <vector>
@@ -30,6 +31,24 @@ class PageSet {
     for (auto& level : levels_) {
       level[at >> 6] |= std::uint64_t{1} << (at & 63);
       at >>= 6;
+    }
+  }
+  /// All of [lo, hi), which are in the range; none when it is empty. A step takes 64 of them: four
+  /// gigabytes one by one would be most of a small program's time.
+  void insert(std::int64_t lo, std::int64_t hi) {
+    if (lo >= hi) return;
+    std::int64_t first = lo - lo_, last = hi - 1 - lo_;
+    for (auto& level : levels_) {
+      const auto begin = level.begin() + (first >> 6), end = level.begin() + (last >> 6);
+      const std::uint64_t head = ~std::uint64_t{0} << (first & 63);
+      const std::uint64_t tail = ~std::uint64_t{0} >> (63 - (last & 63));
+      *begin |= begin == end ? head & tail : head;
+      if (begin != end) {
+        std::fill(begin + 1, end, ~std::uint64_t{0});
+        *end |= tail;
+      }
+      first >>= 6;
+      last >>= 6;
     }
   }
   void erase(std::int64_t page) {

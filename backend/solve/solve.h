@@ -56,8 +56,8 @@ struct AddressSpace {
   /// the ring.
   std::uint64_t arenas = 1000;
   std::uint64_t most_arenas = 10000;  ///< as many where a site would be trapped otherwise
-  std::uint32_t ring_pages = 4096;  ///< stubs share so many file pages: see ring_page()
-  bool stubs = true;                ///< false: none anywhere, a jump has to reach the body itself
+  std::uint32_t ring_pages = 4096;    ///< stubs share so many file pages: see ring_page()
+  bool stubs = true;                  ///< false: none anywhere, a jump has to reach the body itself
 };
 
 /// Executable bytes of the original, one contiguous range of addresses.
@@ -86,6 +86,9 @@ class SolverSite {
   /// C1: a call of five to eight bytes whose body wants the return address pushed. It becomes
   /// prefixes and an E8 that ends where the call ended, and nothing else: no trap, no short jump.
   bool retarget_call = false;
+  /// Nothing but a trap may stand here, and its other bytes stay as they are, whoever could use
+  /// them: nobody knows for sure that this is code.
+  bool trap_only = false;
   /// Meaningless when the site is replaced.
   [[nodiscard]] std::int64_t body() const { return replaced_ ? 0 : body_; }
   /// Null: the site is displaced.

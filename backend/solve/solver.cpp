@@ -69,8 +69,10 @@ class Solver {
   }
 
   Result<Solution> run() {
-    for (const auto& site : input_.sites)
+    for (const auto& site : input_.sites) {
       if (site.replace()) board_.commit_replacement(site.insn, *site.replace());
+      if (site.trap_only) commit_lone_trap(site.insn);
+    }
     const std::size_t total = input_.sites.size();
     for (std::size_t done = 0; done < total; ++done) {
       if ((done & 4095) == 0) {
@@ -78,7 +80,7 @@ class Solver {
         if (options_.progress) options_.progress(done, total);
       }
       const auto& site = input_.sites[total - 1 - done];
-      if (!site.replace()) decide(site.insn, done + 1);
+      if (!site.replace() && !site.trap_only) decide(site.insn, done + 1);
     }
     mend_traps();
     if (options_.progress) options_.progress(total, total);
@@ -86,6 +88,12 @@ class Solver {
   }
 
  private:
+  void commit_lone_trap(InsnIndex i) {
+    if (!traps_allowed()) return;
+    board_.commit_trap(i, one_byte_trap);
+    board_.lock_tail(i);
+  }
+
   void decide(InsnIndex i, std::size_t done) {
     if (!std::binary_search(traced_.begin(), traced_.end(), i)) return choose(i, done);
     const Windows before(board_, i);
@@ -134,7 +142,7 @@ class Solver {
   void give_up_on_jumps(InsnIndex i) {
     ++given_up_;
     if (try_pad(i, true)) return;
-    if (options_.traps && options_.allows(Tactic::B0)) {
+    if (traps_allowed()) {
       board_.commit_trap(i, one_byte_trap);
       note(i, "B0", true);
     }
@@ -198,7 +206,8 @@ class Solver {
   void mend_traps() {
     if (!options_.allows(Tactic::T3)) return;
     for (auto site = input_.sites.rbegin(); site != input_.sites.rend(); ++site) {
-      if (board_.placement(site->insn).shape != Shape::trap || !board_.undo_trap(site->insn))
+      if (site->trap_only || board_.placement(site->insn).shape != Shape::trap ||
+          !board_.undo_trap(site->insn))
         continue;
       if (!note(site->insn, "T3, with every other site in place",
                 place_on_pad(board_, site->insn, {.evict = true, .all_placed = true})))
@@ -206,6 +215,7 @@ class Solver {
     }
   }
 
+  [[nodiscard]] bool traps_allowed() const { return options_.traps && options_.allows(Tactic::B0); }
   [[nodiscard]] bool puns_allowed(InsnIndex i) const {
     if (board_.is_call(i)) return true;
     return board_.length(i) >= 5 ? options_.allows(Tactic::B1)

@@ -33,9 +33,7 @@ TargetPages::TargetPages(const AddressSpace& space)
       most_arenas_(std::max(space.arenas, space.most_arenas)),
       sparing_arenas_(space.arenas / 2) {
   if (!space.stubs) return;
-  for (const auto& range : free_)
-    for (std::int64_t page = (range.lo + 4095) >> 12; page < range.hi >> 12; ++page)
-      legal_.insert(page);
+  for (const auto& range : free_) legal_.insert((range.lo + 4095) >> 12, range.hi >> 12);
 }
 
 int TargetPages::free_run(const Page& page, int from, int to) {

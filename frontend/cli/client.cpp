@@ -1,5 +1,8 @@
 #include "frontend/cli/client.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "frontend/cli/patch_batches.h"
 #include "protocol/hex.h"
 
@@ -89,7 +92,16 @@ Result<void> Client::send_subject(const Subject& subject, const OptionsRequest& 
   PUNSTER_TRY(checked(rpc_->call_as<BinaryReply>("binary", binary)));
   PUNSTER_TRY(checked(rpc_->post_message("options", options)));
   PUNSTER_TRY(send_padding(subject.code));
-  PUNSTER_TRY(send_instructions(subject.code));
+  const auto& all = subject.code.instructions;
+  if (!subject.trap_doubt) {
+    PUNSTER_TRY(send_instructions(all));
+    return checked(rpc_->drain());
+  }
+  // Of those in doubt only the sites are named: who is not known cannot be moved out of the way.
+  std::vector<Insn> certain;
+  std::ranges::copy_if(all, std::back_inserter(certain),
+                       [&](const Insn& insn) { return !subject.only_traps(insn.address()); });
+  PUNSTER_TRY(send_instructions(certain));
   return checked(rpc_->drain());
 }
 
@@ -111,7 +123,7 @@ Result<void> Client::send_padding(const CodeMap& code) {
   return flush();
 }
 
-Result<void> Client::send_instructions(const CodeMap& code) {
+Result<void> Client::send_instructions(const std::vector<Insn>& instructions) {
   InstructionsRequest run;
   Vaddr end;
   const auto flush = [&]() -> Result<void> {
@@ -120,7 +132,7 @@ Result<void> Client::send_instructions(const CodeMap& code) {
     run.lengths.clear();
     return success();
   };
-  for (const Insn& insn : code.instructions) {
+  for (const Insn& insn : instructions) {
     if (insn.address() != end || run.lengths.size() == batch_elements) {
       PUNSTER_TRY(flush());
     }
@@ -133,6 +145,10 @@ Result<void> Client::send_instructions(const CodeMap& code) {
 
 Result<void> Client::send_sites(const Subject& subject, const Selection& selection,
                                 const std::string& counters_path, bool intel_syntax) {
+  std::vector<Insn> doubtful;
+  for (const Site& site : selection.sites)
+    if (subject.only_traps(site.insn.address())) doubtful.push_back(site.insn);
+  PUNSTER_TRY(send_instructions(doubtful));
   PatchBatches batches(subject, selection, intel_syntax);
   if (!counters_path.empty()) {
     CountersRequest request;

@@ -60,7 +60,7 @@ class Client {
     if (result.has_error()) return translated(std::move(result).error());
     return result;
   }
-  Result<void> send_instructions(const CodeMap& code);
+  Result<void> send_instructions(const std::vector<Insn>& instructions);
   Result<void> send_padding(const CodeMap& code);
 
   std::shared_ptr<BackendProcess> process_;

@@ -47,7 +47,8 @@ struct EvidenceOptions {
   std::vector<std::string> excluded;     // --exclude: ranges to be left alone
   std::vector<std::string> addresses;    // --addresses: files that list instruction starts
   std::optional<std::string> debug_file;
-  bool patch_doubt = false;  // --doubt=patch: doubtful instructions can be sites
+  /// --doubt: whether doubtful instructions can be sites, and then what is done there.
+  enum class Doubt : std::uint8_t { skip, trap, patch } doubt = Doubt::skip;
 };
 
 struct PatchOptions {

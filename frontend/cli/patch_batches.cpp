@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "frontend/cli/client.h"
 
@@ -15,16 +16,18 @@ PatchBatches::PatchBatches(const Subject& subject, const Selection& selection, b
   if (std::any_of(treatments.begin(), treatments.end(),
                   [](const Treatment& t) { return t.patch.needs_counter(); }))
     slot_of_.resize(selection.sites.size());
-  std::map<std::pair<std::string, std::optional<std::string>>, std::size_t> index;
+  std::map<std::tuple<std::string, std::optional<std::string>, bool>, std::size_t> index;
   std::uint32_t slots = 0;
   for (std::uint32_t i = 0; i < selection.sites.size(); ++i) {
     const Site& site = selection.sites[i];
     const Patch& patch = selection.patch_of(site);
     if (patch.needs_counter()) slot_of_[i] = slots++;
-    auto replacement = patch.in_place(site.insn.length());
+    const bool trap = subject.only_traps(site.insn.address());
+    auto replacement = trap ? std::nullopt : patch.in_place(site.insn.length());
     std::string trampoline = replacement ? "" : patch.trampoline_name();
-    const auto [known, fresh] = index.try_emplace({trampoline, replacement}, families_.size());
-    if (fresh) families_.push_back({std::move(trampoline), std::move(replacement), {}});
+    const auto [known, fresh] =
+        index.try_emplace({trampoline, replacement, trap}, families_.size());
+    if (fresh) families_.push_back({std::move(trampoline), std::move(replacement), trap, {}});
     families_[known->second].sites.push_back(i);
   }
 }
@@ -60,6 +63,7 @@ std::optional<PatchesRequest> PatchBatches::next() {
   PatchesRequest request;
   request.trampoline = family.trampoline;
   request.replace = family.replacement;
+  request.trap = family.trap;
   const std::size_t end = std::min(done_ + batch_elements, family.sites.size());
   request.address = selection_.sites[family.sites[done_]].insn.address();
   Vaddr previous = request.address;

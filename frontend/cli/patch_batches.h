@@ -32,6 +32,7 @@ class PatchBatches {
   struct Family {
     std::string trampoline;
     std::optional<std::string> replacement;
+    bool trap = false;
     std::vector<std::uint32_t> sites;  // indices into Selection::sites, ascending
   };
   void add_columns(PatchesRequest& request, std::uint32_t site) const;

@@ -55,8 +55,8 @@ Result<std::string> key_of_options(const PatchOptions& options, RunCache& cache)
     }
     for (const auto& action : group.actions) key += "-P " + action + "\n";
   }
-  key += std::string(options.intel_syntax ? "intel" : "att") +
-         (options.evidence.patch_doubt ? " doubt" : "") + "\n";
+  key += std::string(options.intel_syntax ? "intel" : "att") + " doubt " +
+         std::to_string(static_cast<int>(options.evidence.doubt)) + "\n";
   const EvidenceOptions& evidence = options.evidence;
   for (const auto& range : evidence.excluded) key += "-E " + range + "\n";
   for (const auto& [name, ranges] : {std::pair{"code ", &evidence.code}, {"data ", &evidence.data}})

@@ -79,7 +79,7 @@ Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& ev
   PUNSTER_TRY(options.outside, outside_evidence(evidence));
   PUNSTER_TRY(check(options.outside, image));
   PUNSTER_TRY(auto code, analyse(image, options));
-  if (evidence.patch_doubt) accept_doubt(image, code);
+  if (evidence.doubt != EvidenceOptions::Doubt::skip) accept_doubt(image, code);
   std::vector<AddressRange> excluded = restartable_ranges(image);
   for (const std::string& text : evidence.excluded) {
     PUNSTER_TRY(const auto range, parse_exclusion(text, ImageContext::names(image)));
@@ -87,7 +87,8 @@ Result<Subject> Subject::load(const std::string& path, const EvidenceOptions& ev
   }
   exclude(code, std::move(excluded));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return Subject{std::move(image), std::move(code), seconds.count()};
+  return Subject{std::move(image), std::move(code), seconds.count(),
+                 evidence.doubt == EvidenceOptions::Doubt::trap};
 }
 
 Result<std::vector<CompiledGroup>> compile(const std::vector<ActionGroup>& groups,

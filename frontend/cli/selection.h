@@ -19,10 +19,16 @@ namespace punster {
 struct Subject {
   Image image;
   CodeMap code;
-  double seconds = 0;  // that it took
+  double seconds = 0;       // that it took
+  bool trap_doubt = false;  // doubtful instructions may be trapped, and nothing else
 
   /// `progress` hears of the phase "analyse". Errors of `evidence`: "bad_evidence", and
   /// "bad_expression" for a list that cannot be read.
+  /// Whether nothing but a trap may stand at `address`.
+  [[nodiscard]] bool only_traps(Vaddr address) const {
+    return trap_doubt && code.class_at(address) == ByteClass::doubt;
+  }
+
   static Result<Subject> load(const std::string& path, const EvidenceOptions& evidence,
                               unsigned jobs, const ProgressSink& progress);
 };

@@ -146,10 +146,16 @@ void add_evidence(CLI::App* command, EvidenceOptions& evidence) {
   command
       ->add_option_function<std::string>(
           "--doubt",
-          [&evidence](const std::string& what) { evidence.patch_doubt = what == "patch"; },
-          "Bytes that may be data: skip (default: never changed), or patch (at your risk)")
-      ->check(CLI::IsMember({"skip", "patch"}).description(""))
-      ->option_text("skip|patch");
+          [&evidence](const std::string& what) {
+            using Doubt = EvidenceOptions::Doubt;
+            evidence.doubt = what == "patch"  ? Doubt::patch
+                             : what == "trap" ? Doubt::trap
+                                              : Doubt::skip;
+          },
+          "Bytes that may be data: skip (default: never changed), trap (at your risk: sites become "
+          "traps, two bytes each), or patch (at your risk: as if they were code)")
+      ->check(CLI::IsMember({"skip", "trap", "patch"}).description(""))
+      ->option_text("skip|trap|patch");
 }
 
 void add_backend(CLI::App* command, BackendOptions& backend) {

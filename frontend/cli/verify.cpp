@@ -22,7 +22,7 @@ Result<VerifyReport> prove(const VerifyOptions& options) {
   request.patched = options.patched;
   if (options.sites) request.sites = *options.sites;
   request.jobs = options.jobs;
-  return prove(subject, std::move(request), options.evidence.patch_doubt);
+  return prove(subject, std::move(request), options.evidence.doubt != EvidenceOptions::Doubt::skip);
 }
 
 void print_text(const VerifyOptions& options, const VerifyReport& report) {

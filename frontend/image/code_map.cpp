@@ -324,6 +324,13 @@ const Insn* CodeMap::find(Vaddr address) const {
   return it != instructions.end() && it->address() == address ? &*it : nullptr;
 }
 
+std::optional<ByteClass> CodeMap::class_at(Vaddr address) const {
+  const auto it = std::ranges::upper_bound(ranges, address, {},
+                                           [](const ClassRange& range) { return range.range.hi; });
+  if (it == ranges.end() || address < it->range.lo) return std::nullopt;
+  return it->kind;
+}
+
 std::vector<Vaddr> CodeMap::nearest(Vaddr address) const {
   const auto after = std::ranges::upper_bound(instructions, address, {}, &Insn::address);
   std::vector<Vaddr> found;

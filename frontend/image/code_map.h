@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -58,6 +59,8 @@ struct CodeMap {
 
   /// The instruction that starts at `address`, or nullptr. O(log n).
   [[nodiscard]] const Insn* find(Vaddr address) const;
+  /// What the byte at `address` is held to be; nothing outside the code sections. O(log n).
+  [[nodiscard]] std::optional<ByteClass> class_at(Vaddr address) const;
   /// Up to two instruction starts: the last at or before `address` and the first after it.
   [[nodiscard]] std::vector<Vaddr> nearest(Vaddr address) const;
 };

@@ -156,6 +156,26 @@ def doubt_is_patched_only_on_request(work):
     done("verify", COMPUTED, rewritten.output, "--sites", rewritten.sites_file, "--doubt", "patch")
 
 
+@covers("option:--doubt")
+def doubt_is_trapped_on_request(work):
+    """The doubtful sites are traps, whatever would fit there; without traps nothing is done to them."""
+    skipped, taken = sites(COMPUTED), sites(COMPUTED, "--doubt", "trap")
+    if taken != sites(COMPUTED, "--doubt", "patch") or not taken > skipped:
+        raise Failure(f"{len(skipped)} sites by default, {len(taken)} with traps")
+    for folder in ("before", "after"):
+        (work / folder).mkdir()
+    (work / "before" / "prog").symlink_to(COMPUTED)
+    rewritten = patch(COMPUTED, work / "after" / "prog", ["-M", "true", "-P", "empty"], ["--doubt", "trap"])
+    compare_runs(work / "before", work / "after", lambda d: [d / "prog"])
+    done("verify", COMPUTED, rewritten.output, "--sites", rewritten.sites_file, "--doubt", "trap")
+    doubtful = [row for row in rewritten.sites if int(row["address"], 16) not in skipped]
+    if {row["result"] for row in doubtful} != {"trapped"} or {row["tactic"] for row in doubtful} != {"B0"}:
+        raise Failure(f"no traps: {[row for row in doubtful if row['tactic'] != 'B0'][:3]}")
+    untouched = patch(COMPUTED, work / "untouched", ["-M", "true", "-P", "empty"], ["--doubt", "trap", "--no-traps"])
+    if any(row["result"] != "failed" for row in untouched.sites if int(row["address"], 16) not in skipped):
+        raise Failure("a doubtful site was patched without a trap")
+
+
 @covers("option:--draw")
 def the_picture_shows_every_section(work):
     for name in ("picture.svg", "picture.html"):

@@ -156,6 +156,20 @@ def errors_name_the_place(work):
         expect(client.call("emit", filename=str(work / "out"))["sites"] == len(jumps()), "lives on after errors")
 
 
+@covers("method:patches", "method:patch")
+def sites_that_may_only_be_traps(work):
+    first, *others = jumps()
+    with Client() as client:
+        describe(client)
+        client.call("patches", **site_batch(others), trampoline="$body", trap=True)
+        client.call("patch", address=f"{first.address:#x}", trampoline="$body", trap=True)
+        error = client.refused("patches", **site_batch(others), replace="90", trap=True)
+        expect(error.data["where"] == "/params/trap", error)
+        statistics = client.call("emit", filename=str(work / "out"))
+        expect(statistics["by_tactic"] == {"B0": len(jumps())}, statistics)
+    same_output(work / "out")
+
+
 @covers("method:patches")
 def an_error_at_an_address_names_it(work):
     with Client() as client:

@@ -282,3 +282,27 @@ TEST_CASE("a cancelled solver says so") {
   REQUIRE(solution.has_error());
   CHECK(solution.error().kind == "cancelled");
 }
+
+TEST_CASE("B0: a site that may be data is a trap, and lends nobody its other bytes") {
+  Scene scene;
+  // The push has no other way out than a pad; the long instruction behind it would have room.
+  scene.room = {};
+  scene.site(push).site(mov10);
+  scene.sites.back().trap_only = true;
+  const auto solution = solved(scene);
+  CHECK(solution.decisions[1].tactic == Tactic::B0);
+  Code expected = mov10;
+  expected[0] = 0x0f;
+  expected[1] = 0x0b;
+  CHECK(scene.bytes_of(solution, 1) == expected);
+}
+
+TEST_CASE("a site that may only be a trap stays as it is where traps are not allowed") {
+  Scene scene;
+  scene.site(mov10);
+  scene.sites.back().trap_only = true;
+  scene.options.traps = false;
+  const auto solution = solved(scene);
+  CHECK(solution.decisions[0].tactic == Tactic::none);
+  CHECK(scene.bytes_of(solution, 0) == mov10);
+}
