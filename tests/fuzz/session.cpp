@@ -33,9 +33,8 @@ int memory_file(std::string_view contents) {
 struct Folder {
   std::string path;
   Folder() {
-    char name[] = "/tmp/punster-fuzz-XXXXXX";
-    require(mkdtemp(name) != nullptr);
-    path = name;
+    path = (std::filesystem::temp_directory_path() / "punster-fuzz-XXXXXX").string();
+    require(mkdtemp(path.data()) != nullptr);
     const std::string program = tiny_program();
     const int fd = open((path + "/in").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
     require(fd >= 0 &&
