@@ -1,41 +1,47 @@
 // How an instruction can run somewhere else.
 //
 // The problem. A site's bytes become a jump, so its instruction must run in a trampoline, megabytes
-// away, and nobody may notice: not the flags, not the 128 bytes below rsp, not an unwinder that looks at
-// return addresses. Seven of ten instructions (in git) do not care where they stand. The rest name
-// something relative to RIP: a branch target, a memory operand, or (call) the return address.
+// away, and nobody may notice: not the flags, not the 128 bytes below rsp, not an unwinder that
+// looks at return addresses. Seven of ten instructions (in git) do not care where they stand. The
+// rest name something relative to RIP: a branch target, a memory operand, or (call) the return
+// address.
 //
 // Why the obvious ways fail.
-// * Patching displacements by opcode tables of one's own misses encodings: of the tools we tried, one
-//   copies `loop` and `xbegin` with their old displacement, and RIP-relative operands of EVEX maps 5 and
-//   6 unadjusted. So every position here (ModRM, displacement) is the one that Zydis reports, and an
-//   instruction with a relative operand that we have no form for is refused, never copied.
-// * Re-encoding everything is slow and changes more than is asked: prefixes that carry meaning (bnd,
-//   notrack, padding inside a TLS sequence) must survive. So bytes are kept wherever the length can stay,
-//   and ZydisEncoder is used for the one form that grows: a call through memory addressed by rsp.
+// * Patching displacements by opcode tables of one's own misses encodings: of the tools we tried,
+// one
+//   copies `loop` and `xbegin` with their old displacement, and RIP-relative operands of EVEX maps
+//   5 and 6 unadjusted. So every position here (ModRM, displacement) is the one that Zydis reports,
+//   and an instruction with a relative operand that we have no form for is refused, never copied.
+// * Re-encoding everything is slow and changes more than is asked: prefixes that carry meaning
+// (bnd,
+//   notrack, padding inside a TLS sequence) must survive. So bytes are kept wherever the length can
+//   stay, and ZydisEncoder is used for the one form that grows: a call through memory addressed by
+//   rsp.
 // * A call that stands in a trampoline would push the trampoline's address: C++ exceptions and
-//   backtraces break. A displaced call pushes the *original* return address and jumps. That costs the
-//   return predictor a miss and does not work with shadow stacks; emulates_call() tells, and retargeting
-//   the call in place (tactic C1) is better where it applies.
+//   backtraces break. A displaced call pushes the *original* return address and jumps. That costs
+//   the return predictor a miss and does not work with shadow stacks; emulates_call() tells, and
+//   retargeting the call in place (tactic C1) is better where it applies.
 //
-// What is done. Every form becomes [push of the return address] + at most 15 bytes + one hole of four
-// bytes in them, whose displacement counts from the end of the whole sequence. It is the end for a
-// RIP-relative operand, an immediate behind it included, and for the rel32 of a branch, because each
-// branch form ends in its rel32. That makes encode() one copy and one subtraction, and size()
-// independent of the address.
+// What is done. Every form becomes [push of the return address] + at most 15 bytes + one hole of
+// four bytes in them, whose displacement counts from the end of the whole sequence. It is the end
+// for a RIP-relative operand, an immediate behind it included, and for the rel32 of a branch,
+// because each branch form ends in its rel32. That makes encode() one copy and one subtraction, and
+// size() independent of the address.
 //
 // Refused, with the reason, rather than wrong:
 // * 66 in front of a near branch without REX.W: AMD cuts RIP to 16 bits (and reads a rel16), Intel
 //   ignores the prefix. `66 66 48 E8`, the call of the general dynamic TLS sequence, has REX.W.
-// * 67 in front of a RIP-relative operand: EIP-relative, it wraps at 4 GiB and moves with the image.
+// * 67 in front of a RIP-relative operand: EIP-relative, it wraps at 4 GiB and moves with the
+// image.
 // * Far calls: they push CS:RIP of where they stand.
-// * `call *%rsp`: the target is neither in memory nor in another register once the push is done; and
+// * `call *%rsp`: the target is neither in memory nor in another register once the push is done;
+// and
 //   a call through the very slot that its own push overwrites.
 // * A branch into its own bytes: they are gone once the site is patched.
 //
-// Measured (g++ 12 -O2, the 634,848 instructions of git's .text): plan() 56 ms, 88 ns each, of which
-// Zydis takes 74; encode() 16 ns each. Operands are decoded for indirect calls only: raw ModRM and
-// displacement tell a RIP-relative operand in every encoding.
+// Measured (g++ 12 -O2, the 634,848 instructions of git's .text): plan() 56 ms, 88 ns each, of
+// which Zydis takes 74; encode() 16 ns each. Operands are decoded for indirect calls only: raw
+// ModRM and displacement tell a RIP-relative operand in every encoding.
 
 #include <Zydis/Zydis.h>
 
@@ -58,28 +64,27 @@ const ZydisDecoder& decoder() {
 
 bool has_prefix(const ZydisDecodedInstruction& insn, std::uint8_t value) {
   for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
-    if (insn.raw.prefixes[i].value == value)
-      return true;
+    if (insn.raw.prefixes[i].value == value) return true;
   return false;
 }
 
-/// 66 before a near branch, not overruled by REX.W: where it goes depends on who made the processor.
+/// 66 before a near branch, not overruled by REX.W: where it goes depends on who made the
+/// processor.
 bool has_vendor_dependent_width(const ZydisDecodedInstruction& insn) {
-  if (!has_prefix(insn, 0x66))
-    return false;
+  if (!has_prefix(insn, 0x66)) return false;
   return (insn.attributes & ZYDIS_ATTRIB_HAS_REX) == 0 || insn.raw.rex.W == 0;
 }
 
-/// RIP- or EIP-relative memory, in any encoding: mod 0, rm 5, and a disp32 that belongs to a ModRM. An
-/// instruction that ignores mod (mov to a control register) has no displacement.
+/// RIP- or EIP-relative memory, in any encoding: mod 0, rm 5, and a disp32 that belongs to a ModRM.
+/// An instruction that ignores mod (mov to a control register) has no displacement.
 bool is_rip_relative(const ZydisDecodedInstruction& insn) {
   const auto& raw = insn.raw;
   return (insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0 && raw.modrm.mod == 0 &&
          raw.modrm.rm == 5 && raw.disp.size == 32;
 }
 
-/// The same memory operand for a jmp that runs after eight bytes were pushed, or nothing when it cannot
-/// be encoded. Precondition: `operand` is based on rsp (or esp).
+/// The same memory operand for a jmp that runs after eight bytes were pushed, or nothing when it
+/// cannot be encoded. Precondition: `operand` is based on rsp (or esp).
 std::optional<std::span<std::uint8_t>> jump_through_pushed_stack(
     const ZydisDecodedInstruction& call, const ZydisDecodedOperand& operand,
     std::array<std::uint8_t, 15>& buffer) {
@@ -105,8 +110,7 @@ std::optional<std::span<std::uint8_t>> jump_through_pushed_stack(
                     is.segment == was.segment && is.base == was.base && is.index == was.index &&
                     is.scale == was.scale && is.disp.value == was.disp.value + 8 &&
                     jump.address_width == call.address_width;
-  if (!same)
-    return std::nullopt;
+  if (!same) return std::nullopt;
   return std::span(buffer).first(size);
 }
 
@@ -127,6 +131,7 @@ class RelocationPlanner {
       return refuse("these bytes are no instruction that Zydis knows");
     planned_.length_ = insn_.length;
     planned_.shows_address_ = shows_address();
+    planned_.quiet_ = is_quiet();
     PUNSTER_TRY(choose_form());
     return planned_;
   }
@@ -149,9 +154,61 @@ class RelocationPlanner {
     }
   }
 
+  // What is left out here is only treated with more care than it needs. Raw fields tell enough:
+  // operands would cost as much again as all else.
+  [[nodiscard]] bool is_quiet() const {
+    const bool has_modrm = (insn_.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0;
+    const bool moffs =
+        insn_.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (insn_.opcode & 0xfc) == 0xa0;
+    const bool in_memory = has_modrm ? insn_.raw.modrm.mod != 3 : moffs;
+    if (insn_.meta.isa_ext != ZYDIS_ISA_EXT_BASE ||
+        (insn_.attributes & (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_IS_PRIVILEGED)) != 0)
+      return false;
+    switch (insn_.meta.category) {
+      case ZYDIS_CATEGORY_COND_BR:
+        return true;
+      case ZYDIS_CATEGORY_UNCOND_BR:
+        return insn_.mnemonic == ZYDIS_MNEMONIC_JMP && !in_memory;
+      case ZYDIS_CATEGORY_NOP:
+      case ZYDIS_CATEGORY_WIDENOP:
+        return insn_.mnemonic == ZYDIS_MNEMONIC_NOP;
+      case ZYDIS_CATEGORY_MISC:
+        return insn_.mnemonic == ZYDIS_MNEMONIC_LEA && !names_rsp();
+      case ZYDIS_CATEGORY_DATAXFER:
+        return !in_memory && !names_rsp() &&
+               ((insn_.mnemonic == ZYDIS_MNEMONIC_MOV && !moves_segment()) ||
+                insn_.mnemonic == ZYDIS_MNEMONIC_MOVZX || insn_.mnemonic == ZYDIS_MNEMONIC_MOVSX ||
+                insn_.mnemonic == ZYDIS_MNEMONIC_MOVSXD);
+      case ZYDIS_CATEGORY_BINARY:
+        return !in_memory && !names_rsp() && insn_.mnemonic != ZYDIS_MNEMONIC_DIV &&
+               insn_.mnemonic != ZYDIS_MNEMONIC_IDIV;
+      case ZYDIS_CATEGORY_LOGICAL:
+      case ZYDIS_CATEGORY_SHIFT:
+      case ZYDIS_CATEGORY_CMOV:
+        return !in_memory && !names_rsp();
+      default:
+        return false;
+    }
+  }
+
+  [[nodiscard]] bool moves_segment() const {
+    return insn_.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+           (insn_.opcode == 0x8c || insn_.opcode == 0x8e);
+  }
+
+  /// Whether a field that may name a general register has rsp's number there. The base and index of
+  /// memory do not count. True for ah as well.
+  [[nodiscard]] bool names_rsp() const {
+    constexpr unsigned rsp = 4;
+    const auto& raw = insn_.raw;
+    if ((insn_.attributes & ZYDIS_ATTRIB_HAS_MODRM) == 0)
+      return (insn_.opcode & 7) == rsp && raw.rex.B == 0;
+    return (raw.modrm.reg == rsp && raw.rex.R == 0) ||
+           (raw.modrm.mod == 3 && raw.modrm.rm == rsp && raw.rex.B == 0);
+  }
+
   Result<void> choose_form() {
-    if (insn_.raw.imm[0].is_relative)
-      return direct_branch();
+    if (insn_.raw.imm[0].is_relative) return direct_branch();
     switch (insn_.mnemonic) {
       case ZYDIS_MNEMONIC_CALL:
         return indirect_call();
@@ -176,17 +233,16 @@ class RelocationPlanner {
     }
   }
 
-  /// The runtime looks at the call before the kernel does. rcx and r11 are free: `syscall` overwrites both.
+  /// The runtime looks at the call before the kernel does. rcx and r11 are free: `syscall`
+  /// overwrites both.
   Result<void> syscall_through(Vaddr gate) {
     append({0x4c, 0x8d, 0x1d, 0x05, 0, 0, 0,  //    lea 1f(%rip), %r11
             0xe9});                           //    jmp gate
     append_hole();
-    append({0x0f, 0x05});                     // 1: syscall
+    append({0x0f, 0x05});  // 1: syscall
     // The displacement counts from the end of it all, two bytes behind the jump.
-    const auto distance =
-        displacement(planned_.address_ + Bytes{insn_.length}, gate + Bytes{2});
-    if (!distance)
-      return refuse("the way that system calls take is out of reach");
+    const auto distance = displacement(planned_.address_ + Bytes{insn_.length}, gate + Bytes{2});
+    if (!distance) return refuse("the way that system calls take is out of reach");
     planned_.distance_ = *distance;
     return success();
   }
@@ -233,15 +289,13 @@ class RelocationPlanner {
       case ZYDIS_MNEMONIC_JECXZ:
       case ZYDIS_MNEMONIC_JRCXZ:
         // These have no rel32 form:
-        if (insn_.address_width == 32)
-          append({0x67});                // the counter is ecx
-        append({insn_.opcode, 0x02,      //   loop 1f
-                0xeb, 0x05,              //   jmp  2f
-                0xe9});                  // 1: jmp  target
-        break;                           // 2:
+        if (insn_.address_width == 32) append({0x67});  // the counter is ecx
+        append({insn_.opcode, 0x02,                     //   loop 1f
+                0xeb, 0x05,                             //   jmp  2f
+                0xe9});                                 // 1: jmp  target
+        break;                                          // 2:
       default:
-        if (!is_conditional_jump())
-          return refuse("its relative operand has no known form");
+        if (!is_conditional_jump()) return refuse("its relative operand has no known form");
         append_if(ZYDIS_ATTRIB_HAS_BND, 0xf2);
         append_if(ZYDIS_ATTRIB_HAS_BRANCH_NOT_TAKEN, 0x2e);
         append_if(ZYDIS_ATTRIB_HAS_BRANCH_TAKEN, 0x3e);
@@ -252,8 +306,7 @@ class RelocationPlanner {
   }
 
   [[nodiscard]] bool is_conditional_jump() const {
-    if (insn_.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
-      return false;
+    if (insn_.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) return false;
     return (insn_.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn_.opcode >> 4 == 0x7) ||
            (insn_.opcode_map == ZYDIS_OPCODE_MAP_0F && insn_.opcode >> 4 == 0x8);
   }
@@ -266,8 +319,8 @@ class RelocationPlanner {
       return refuse("operand-size prefix on a near call: AMD and Intel processors differ");
 
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder(), bytes_.data(), bytes_.size(), &insn_,
-                                             operands)))
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder(), bytes_.data(), bytes_.size(), &insn_, operands)))
       return refuse("Zydis cannot decode its operands");
     planned_.never_ = true;
     const auto& target = operands[0];
@@ -301,23 +354,21 @@ class RelocationPlanner {
   }
 
   void push_return_address() {
-    planned_.retargeted_ =
-        calls_ == CallForm::retargeted && insn_.length >= Relocation::least_retargeted &&
-        insn_.length <= Relocation::most_retargeted;
-    if (planned_.retargeted_)
-      return;
+    planned_.retargeted_ = calls_ == CallForm::retargeted &&
+                           insn_.length >= Relocation::least_retargeted &&
+                           insn_.length <= Relocation::most_retargeted;
+    if (planned_.retargeted_) return;
     const auto pushed = (planned_.address_ + Bytes{insn_.length}).value;
     const bool fits = pushed <= std::uint64_t{std::numeric_limits<std::int32_t>::max()};
-    planned_.push_ = fixed_address_ && fits ? Relocation::Push::immediate : Relocation::Push::relative;
+    planned_.push_ =
+        fixed_address_ && fits ? Relocation::Push::immediate : Relocation::Push::relative;
   }
 
   void append(std::initializer_list<std::uint8_t> bytes) {
-    for (const auto byte : bytes)
-      planned_.code_[planned_.code_size_++] = byte;
+    for (const auto byte : bytes) planned_.code_[planned_.code_size_++] = byte;
   }
   void append_if(ZydisInstructionAttributes attribute, std::uint8_t prefix) {
-    if ((insn_.attributes & attribute) != 0)
-      append({prefix});
+    if ((insn_.attributes & attribute) != 0) append({prefix});
   }
   void append_hole() {
     planned_.hole_ = planned_.code_size_;

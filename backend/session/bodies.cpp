@@ -79,6 +79,9 @@ Result<Bodies::Measured> Bodies::measure_one(const PatchRequest& patch, const In
   auto shape = requests_.template_of(patch)->measure(site);
   if (shape) {
     measured.shape = shape.value();
+    const bool alone = relocation && requests_.template_of(patch)->is_displaced_only();
+    measured.quiet = alone && relocation.value().is_quiet();
+    measured.branches = alone && relocation.value().direct_target().has_value();
     if (relocation && shape.value().runs_instruction && !shape.value().retargets_call)
       if (const auto target = relocation.value().direct_target())
         measured.target = requests_.find(*target);
@@ -134,7 +137,9 @@ std::optional<std::pair<std::size_t, Error>> Bodies::measure_range(std::size_t f
                  .enterable = options_.chaining && measured.shape.fits_displaced &&
                               !measured.shape.retargets_call,
                  .emulates_call = measured.shape.emulates_call,
-                 .retargets_call = measured.shape.retargets_call};
+                 .retargets_call = measured.shape.retargets_call,
+                 .quiet = measured.quiet,
+                 .branches = measured.branches};
     if (!measured.refusal.empty()) {
       const std::lock_guard lock(guard);
       refused_.push_back({patch, std::move(measured.refusal)});
@@ -198,7 +203,8 @@ std::optional<SiteBody> Bodies::measure_bridge(std::uint32_t insn) const {
                   .patch = no_patch,
                   .size = shape.value().size,
                   .ends_in_break = shape.value().final_break > 0,
-                  .enterable = true};
+                  .enterable = true,
+                  .quiet = relocation.value().is_quiet()};
 }
 
 void Bodies::build_bridges() {
@@ -329,7 +335,7 @@ Result<void> Bodies::put(const Solution& solution, PageStore& store) {
     const bool jumps = has_jump(solution.decisions[k]);
     assert(!jumps || sites_[k].retargets_call == (solution.decisions[k].tactic == Tactic::C1));
     if (!jumps && sites_[k].enterable && sites_[k].size > 0) {
-      PUNSTER_TRY(encode_displaced_only(sites_[k]));
+      PUNSTER_TRY(encode_displaced_only(sites_[k], room_of(sites_[k])));
     }
     emulates_call_ |= sites_[k].emulates_call && (jumps || sites_[k].enterable);
   }

@@ -65,8 +65,10 @@ struct SiteBody {
   bool enterable : 1 = false;      ///< others may fall into this body or jump to it
   bool chained : 1 = false;        ///< has no jump back: falls into the body behind it
   bool emulates_call : 1 = false;  ///< pushes the return address itself
-  bool retargets_call : 1 =
-      false;  ///< must be entered by a call that stands where the site's call stood
+  /// Must be entered by a call that stands where the site's call stood.
+  bool retargets_call : 1 = false;
+  bool quiet : 1 = false;     ///< nothing but the displaced instruction, and that is quiet
+  bool branches : 1 = false;  ///< the displaced instruction is a direct branch
 };
 static_assert(sizeof(SiteBody) == 24);
 inline constexpr std::uint32_t no_patch = UINT32_MAX;
@@ -120,6 +122,13 @@ class Bodies : public EvictedBodies {
   [[nodiscard]] const std::vector<SiteBody>& sites() const { return sites_; }
   /// Copies of instructions that are no sites (bridges.h), ascending by insn.
   [[nodiscard]] const std::vector<SiteBody>& bridges() const { return bridges_; }
+  /// Appends another copy of the site's body, as it runs at `at`, and of those behind it that it
+  /// falls into, up to where they leave; or of the site's alone, with a jump to the body behind it,
+  /// where that spares a jump. Appends nothing, and returns false, when the copy is not quiet or
+  /// takes more than `most` bytes. Precondition: lay_out(). What the copy is worth, and where it
+  /// may stand: stub_bodies.h.
+  bool append_copy(const SiteBody& site, std::int64_t at, std::size_t most,
+                   std::vector<std::uint8_t>& out) const;
   /// In place: exactly the instruction's bytes. Null for a site with a body.
   [[nodiscard]] const std::string* replacement_of(const SiteBody& site) const;
   [[nodiscard]] const std::vector<RefusedSite>& refused() const { return refused_; }
@@ -134,7 +143,7 @@ class Bodies : public EvictedBodies {
   static constexpr unsigned jump_back_size = 5;
   struct Measured {
     BodyShape shape;
-    bool endbr = false;
+    bool endbr = false, quiet = false, branches = false;
     std::optional<std::uint32_t> target;  ///< the instruction that its displaced branch leads to
     std::string refusal;
   };
@@ -155,10 +164,11 @@ class Bodies : public EvictedBodies {
   void for_bodies(F&& f);
   void chain();
   void assign_addresses(std::int64_t base);
-  Result<void> encode(const SiteBody& body);
-  Result<void> encode_displaced_only(const SiteBody& body);
+  Result<void> encode(const SiteBody& body, std::span<std::uint8_t> out) const;
+  Result<void> encode_displaced_only(const SiteBody& body, std::span<std::uint8_t> out) const;
   /// Precondition: `site` is linked to the body, and has its relocation.
-  Result<void> encode_displaced_only(const SiteBody& body, const TemplateSite& site);
+  Result<void> encode_displaced_only(const SiteBody& body, const TemplateSite& site,
+                                     std::span<std::uint8_t> out) const;
   void put_bodies(const Solution& solution, PageStore& store);
   Result<void> put_evicted(const Eviction& eviction, PageStore& store);
 
@@ -172,6 +182,7 @@ class Bodies : public EvictedBodies {
   [[nodiscard]] std::optional<Vaddr> entry_taken(const Relocation& relocation) const;
   /// The body of the instruction that adjoins this one's, if others may enter it.
   [[nodiscard]] const SiteBody* follower(const SiteBody& body) const;
+  [[nodiscard]] std::vector<SiteBody> quiet_run(const SiteBody& site) const;
   /// Tells the template where control goes on behind the instruction.
   void link(TemplateSite& site, const SiteBody& body, const Relocation* relocation) const;
 

@@ -26,7 +26,8 @@ constexpr std::int64_t longest_filler = 1 << 14;
 constexpr std::uint64_t most_own_pages = 65536;
 
 template <typename Stubs>
-Result<void> put_stubs(const Solution& solution, Stubs& stubs) {
+Result<void> put_stubs(const Solution& solution, const StubBodies& bodies, Stubs& stubs) {
+  for (const auto& place : bodies.places()) stubs.put(place.at, bodies.bytes(place));
   for (const auto& stub : solution.stubs) {
     const auto rel = displacement(vaddr(stub.at + 5), vaddr(stub.to));
     if (!rel) return error_at("out_of_range", "a stub does not reach its body", vaddr(stub.at));
@@ -37,11 +38,16 @@ Result<void> put_stubs(const Solution& solution, Stubs& stubs) {
   return success();
 }
 
-std::vector<std::int64_t> pages_with_stubs(const Solution& solution) {
+std::vector<std::int64_t> pages_with_stubs(const Solution& solution, const StubBodies& bodies) {
   std::vector<std::int64_t> numbers;
+  for (const auto& place : bodies.places()) {
+    numbers.push_back(place.at >> 12);
+    numbers.push_back((place.at + place.size - 1) >> 12);
+  }
   for (const auto& stub : solution.stubs)  // ascending; one may end on the next page
-    for (const auto number : {stub.at >> 12, (stub.at + 4) >> 12})
-      if (numbers.empty() || numbers.back() < number) numbers.push_back(number);
+    for (const auto number : {stub.at >> 12, (stub.at + 4) >> 12}) numbers.push_back(number);
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;
 }
 
@@ -99,20 +105,22 @@ std::optional<LayoutMode> parse_layout_mode(std::string_view name) {
   return std::nullopt;
 }
 
-NewMemory::NewMemory(const PageStore& dense, const Solution& solution, std::uint32_t ring_pages,
-                     TakenRanges taken_by_dense, TakenRanges taken_by_stubs)
+NewMemory::NewMemory(const PageStore& dense, const Solution& solution, const StubBodies& bodies,
+                     std::uint32_t ring_pages, TakenRanges taken_by_dense,
+                     TakenRanges taken_by_stubs)
     : dense_(dense),
       solution_(solution),
+      bodies_(bodies),
       ring_pages_(ring_pages),
       taken_by_dense_(taken_by_dense),
       taken_by_stubs_(taken_by_stubs),
       dense_pages_(dense.page_numbers()),
-      stub_pages_(pages_with_stubs(solution)) {}
+      stub_pages_(pages_with_stubs(solution, bodies)) {}
 
 // `stubs` are appended to the dense pages by `append`, as the kind of their store wants it.
 template <typename Stubs, typename Append>
 Result<SharedPages> NewMemory::with(Stubs stubs, const Append& append) const {
-  PUNSTER_TRY(put_stubs(solution_, stubs));
+  PUNSTER_TRY(put_stubs(solution_, bodies_, stubs));
   SharedPages pages;
   dense_.append_to(pages, body_join_distance, taken_by_dense_);
   append(stubs, pages);

@@ -8,6 +8,7 @@
 
 #include "backend/emit/emit.h"
 #include "backend/place/page_store.h"
+#include "backend/session/stub_bodies.h"
 #include "backend/solve/solve.h"
 
 namespace punster {
@@ -29,8 +30,8 @@ class NewMemory {
  public:
   /// `dense`: what stands on pages of its own anyway, bodies and data. `taken_by...`: where no
   /// filler between pages of either kind may stand. All that is referred to outlives it.
-  NewMemory(const PageStore& dense, const Solution& solution, std::uint32_t ring_pages,
-            TakenRanges taken_by_dense, TakenRanges taken_by_stubs);
+  NewMemory(const PageStore& dense, const Solution& solution, const StubBodies& bodies,
+            std::uint32_t ring_pages, TakenRanges taken_by_dense, TakenRanges taken_by_stubs);
 
   // Errors of both: "out_of_range".
   /// Stubs on the ring of file pages that they share.
@@ -55,6 +56,7 @@ class NewMemory {
 
   const PageStore& dense_;
   const Solution& solution_;
+  const StubBodies& bodies_;
   std::uint32_t ring_pages_;
   TakenRanges taken_by_dense_, taken_by_stubs_;
   std::vector<std::int64_t> dense_pages_, stub_pages_;  // numbers, ascending

@@ -55,6 +55,8 @@ Result<void> Session::State::rewrite_in_memory() {
     if (refused.empty()) break;
     plan.bodies->refuse(std::move(refused));
   }
+  if (wants_copies(*plan.bodies))
+    plan.stub_bodies = StubBodies(*plan.bodies, plan.solution, plan.space.ring_pages);
   statistics.seconds_solve = lap();
   // From here on every body of a site is final, no code byte changes and every stub has its
   // address.
@@ -168,7 +170,8 @@ Result<SharedPages> Session::State::lay_out_pages(Planned& plan, const PageStore
   auto taken_by_stubs = taken;
   taken_by_stubs.emplace_back(first_body_address(room->footprint), plan.bodies->site_room().hi);
   taken_by_stubs.emplace_back(plan.bodies->evicted_room().lo, plan.bodies->evicted_room().hi);
-  const NewMemory memory(dense, plan.solution, plan.space.ring_pages, taken, taken_by_stubs);
+  const NewMemory memory(dense, plan.solution, plan.stub_bodies, plan.space.ring_pages, taken,
+                         taken_by_stubs);
   auto obstacle = obstacle_to_headers(memory);
   auto chosen =
       choose_layout(layout, memory, runs_with_headers(plan.emit_plan.traps), std::move(obstacle));

@@ -40,9 +40,8 @@ Result<ResultsReply> Session::results(const ResultsRequest& request) const {
     reply.result.emplace_back(failed ? "failed" : trapped ? "trapped" : "patched");
     reply.tactic.emplace_back(to_string(decision.tactic));
     reply.means.push_back(means_names(decision.means));
-    reply.trampoline.push_back(failed || decision.tactic == Tactic::I0
-                                   ? std::nullopt
-                                   : std::optional(vaddr(site->address)));
+    reply.trampoline.push_back(
+        failed || decision.tactic == Tactic::I0 ? std::nullopt : std::optional(plan.body_of(k)));
     const auto evicted = plan.evicted_by_site.find(k);
     reply.evicted.push_back(evicted == plan.evicted_by_site.end() ? std::vector<Vaddr>{}
                                                                   : evicted->second);
@@ -91,7 +90,8 @@ Result<ExplainReply> Session::explain(const ExplainRequest& request) {
       e.result = decision.tactic == Tactic::none ? "failed"
                  : decision.tactic == Tactic::B0 ? "trapped"
                                                  : "patched";
-      if (site->size > 0) e.trampoline = vaddr(site->address);
+      if (site->size > 0)
+        e.trampoline = plan.body_of(static_cast<std::uint32_t>(site - sites.begin()));
       if (decision.target() != 0) e.jump_target = vaddr(decision.target());
       for (const auto& note : traced.trace)
         if (note.insn == *insn) e.alternatives.push_back({note.tactic, note.outcome});

@@ -11,6 +11,7 @@
 #include "backend/session/requests.h"
 #include "backend/session/session.h"
 #include "backend/session/signed_address.h"
+#include "backend/session/stub_bodies.h"
 
 namespace punster {
 
@@ -65,10 +66,16 @@ struct Session::State {
     AddressSpace space;                  // where stubs may stand
     std::unique_ptr<BodyPlaces> places;  // null: nobody wants them
     Solution solution;
+    StubBodies stub_bodies;  // in place of stubs that the solution has no more
     EmitPlan emit_plan;
     Bytes raised_by;  // in the output; all else here has the input's addresses
     std::string layout_reason;
     std::map<std::uint32_t, std::vector<Vaddr>> evicted_by_site;  // by index into bodies->sites()
+
+    /// Of bodies->sites()[site], what its jump comes to.
+    [[nodiscard]] Vaddr body_of(std::uint32_t site) const {
+      return vaddr(stub_bodies.of_site(site).value_or(bodies->sites()[site].address));
+    }
   };
   std::optional<Planned> planned;
   Statistics statistics;
@@ -104,6 +111,8 @@ struct Session::State {
   [[nodiscard]] bool room_on_both_sides() const;
   /// File pages that stubs share. Precondition: space_for_stubs() found room.
   [[nodiscard]] std::uint32_t ring_pages(const Bodies& bodies) const;
+  /// Whether small bodies are to stand in the place of their stubs (stub_bodies.h).
+  [[nodiscard]] bool wants_copies(const Bodies& bodies) const;
   /// Executable bytes that may be patched.
   [[nodiscard]] std::vector<CodeRegion> code() const;
   Result<void> fill_pages(Planned& plan);

@@ -125,12 +125,20 @@ Result<AddressSpace> Session::State::space_for_stubs(const Bodies& bodies) const
                                                       nobody_to_displace)),
                       .most_arenas = most,
                       .ring_pages = ring_pages(bodies),
+                      .stub_grain = wants_copies(bodies) ? int{StubBodies::most_bytes} : 1,
                       .stubs = stubs};
 }
 
 bool Session::State::room_on_both_sides() const {
   const auto lowest = signed_ranges(room->footprint.free).front().lo;
   return signed_address(room->footprint.image.lo) - lowest > std::int64_t{1} << 30;
+}
+
+bool Session::State::wants_copies(const Bodies& bodies) const {
+  const auto& sites = bodies.sites();
+  const auto quiet =
+      std::count_if(sites.begin(), sites.end(), [](const SiteBody& site) { return site.quiet; });
+  return objective == Objective::speed && static_cast<std::size_t>(quiet) * 2 > sites.size();
 }
 
 std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
@@ -143,6 +151,9 @@ std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {
     const double bytes = static_cast<double>(bodies.sites().size()) * 5 / fill;
     return spending.least_ring_pages + static_cast<std::uint32_t>(bytes / 4096);
   };
+  // About half of the sites get a stub, or a copy in its place.
+  if (wants_copies(bodies))
+    return ring_size(filled(2.0 * 5 / StubBodies::most_bytes), code_pages, two_sided);
   std::uint32_t least =
       filled(two_sided ? spending.ring_fill_two_sided : spending.ring_fill_one_sided);
   if (two_sided && input->kind() != FileKind::dso && code_pages < small_code_pages)

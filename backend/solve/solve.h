@@ -57,7 +57,11 @@ struct AddressSpace {
   std::uint64_t arenas = 1000;
   std::uint64_t most_arenas = 10000;  ///< as many where a site would be trapped otherwise
   std::uint32_t ring_pages = 4096;    ///< stubs share so many file pages: see ring_page()
-  bool stubs = true;                  ///< false: none anywhere, a jump has to reach the body itself
+  /// Stubs begin at multiples of this, with as many free bytes behind, where the window has such a
+  /// place: bodies may then stand there instead (session/stub_bodies.h). A power of two up to 32;
+  /// 1: as densely as they can.
+  int stub_grain = 1;
+  bool stubs = true;  ///< false: none anywhere, a jump has to reach the body itself
 };
 
 /// Executable bytes of the original, one contiguous range of addresses.

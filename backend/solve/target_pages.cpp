@@ -19,7 +19,8 @@ std::int64_t page_range(const AddressSpace& space) {
 }  // namespace
 
 TargetPages::TargetPages(const AddressSpace& space)
-    : free_(space.free),
+    : grain_(space.stub_grain),
+      free_(space.free),
       first_(first_page(space)),
       count_(page_range(space)),
       legal_(first_, count_),

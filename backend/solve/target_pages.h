@@ -105,6 +105,16 @@ class TargetPages {
     if (bit > 59 && word < 63) bits |= page.used[word + 1] << (64 - bit);
     return (bits & 31) == 0;
   }
+  /// Whether all of the grain from `at` on is free. Precondition: `at` is a multiple of it, which
+  /// is more than 1.
+  [[nodiscard]] bool is_roomy(const Page& page, int at) const {
+    const int word = at >> 6, bit = at & 63;
+    return (page.used[word] >> bit & ((std::uint64_t{1} << grain_) - 1)) == 0;
+  }
+  [[nodiscard]] bool is_roomy(std::int64_t target) const {
+    return (target & (grain_ - 1)) == 0 &&
+           is_roomy(ring(target >> 12), static_cast<int>(target & 4095));
+  }
   [[nodiscard]] bool may_add_arena(Opening opening) const {
     return (opening == Opening::anywhere && arenas_open_ < most_arenas_) ||
            (opening == Opening::sparing && arenas_open_ < sparing_arenas_);
@@ -163,6 +173,7 @@ class TargetPages {
   [[nodiscard]] std::optional<std::int64_t> page_of_open_arena(std::int64_t first,
                                                                std::int64_t last) const;
 
+  int grain_;  // AddressSpace::stub_grain
   std::vector<TargetRange> free_;
   std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
   PageSet legal_, open_;
@@ -181,6 +192,13 @@ bool TargetPages::search_stretch(std::int64_t number, std::int64_t lo, std::int6
   const Page& page = ring(number);
   const std::int64_t base = number << 12;
   const auto to = static_cast<int>(std::min(hi, base + 4096 - stub_size + 1) - base);
+  if (grain_ > 1)
+    for (auto at = (static_cast<int>(std::max(lo, base) - base) + grain_ - 1) & -grain_; at < to;
+         at += grain_) {
+      if (!is_roomy(page, at)) continue;
+      if (accept(base + at)) return true;
+      if ((budget -= refusal_cost) <= 0) return false;
+    }
   for (auto at = static_cast<int>(std::max(lo, base) - base); at < to; at += 13) {
     at = free_run(page, at, to);
     if (at < 0) return false;
@@ -199,13 +217,17 @@ bool TargetPages::search_starts(std::int64_t line, const TargetRange& within,
   for (int word = 0; word < 4; ++word) starts[word] &= choice.bits()[word];
   if ((budget -= line_cost) <= 0) return false;
   if ((starts[0] | starts[1] | starts[2] | starts[3]) == 0) return false;
-  for (const std::uint8_t value : choice) {
-    if ((starts[value >> 6] >> (value & 63) & 1) == 0) continue;
-    if (line + value < within.lo || line + value >= within.hi) continue;
-    if (accept(line + value)) return true;
-    if ((budget -= refusal_cost) <= 0) return false;
-  }
-  return false;
+  const auto visit = [&](bool roomy) {
+    for (const std::uint8_t value : choice) {
+      if ((starts[value >> 6] >> (value & 63) & 1) == 0) continue;
+      if (roomy && !is_roomy(line + value)) continue;
+      if (line + value < within.lo || line + value >= within.hi) continue;
+      if (accept(line + value)) return true;
+      if ((budget -= refusal_cost) <= 0) return false;
+    }
+    return false;
+  };
+  return (grain_ > 1 && visit(true)) || (budget > 0 && visit(false));
 }
 
 template <typename Accept>

@@ -40,7 +40,8 @@ void add_ideas(CLI::App* command, BackendOptions& backend) {
       ->add_option(
           "--optimize", backend.optimize,
           "What to spare where there is a choice: balanced (default), speed (of the program: fewer "
-          "instructions displaced that nobody asked for), mappings, or size (of the file)")
+          "instructions displaced that nobody asked for, and fewer jumps to trampolines), "
+          "mappings, or size (of the file)")
       ->check(CLI::IsMember({"balanced", "speed", "mappings", "size"}).description(""))
       ->option_text("WHAT");
   command

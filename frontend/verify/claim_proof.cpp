@@ -17,10 +17,16 @@
 //
 // Home and body are what makes chained bodies cheap to check: the body of a site may run straight
 // into the body of its successor, or branch straight to the body of its target. That body is proven
-// at its own site, once. A changed start is never accepted as a copy: its payload must not be gone
+// at its own site, once. A changed start is not accepted as a copy: its payload must not be gone
 // round. Copies are for sites that got no jump but whose slot in the row of bodies others run into:
 // payload dropped, displaced instruction kept, filled up with NOPs. And copy, filler and hop happen
 // in trampolines only; nothing is claimed about original code beyond home.
+//
+// A body without payload may stand twice, once at the place of its stub and once in the row. So one
+// more way to prove (o, r):
+//
+//   twin      o is a changed start whose own jump leads to a copy of it, with nothing in front, and
+//             r is another copy. Of a displaced jump: r jumps to where its own jump leads on to.
 //
 // Circles. Copies may be circular (a loop of slots). Claims are proven together, as the largest set
 // in which each is right if the others are; that is sound when no circle is free, that is, when
@@ -146,6 +152,7 @@ std::optional<Fault> ClaimProver::settle(std::uint32_t index) {
         return std::nullopt;
       }
     }
+    if (changed != nullptr && twin_at(*changed, run, index)) return std::nullopt;
     if (changed == nullptr || exit.from != nowhere) {
       const auto filler = decode(patched_.at(run), run);
       if (filler && filler->idle) {
@@ -159,6 +166,33 @@ std::optional<Fault> ClaimProver::settle(std::uint32_t index) {
     ++hops;
   }
   return stands_for_something_else(exit, run);
+}
+
+/// Whether the start's displaced instruction stands at `run`, and where its own jump leads as well.
+bool ClaimProver::twin_at(const ChangedStart& start, Vaddr run, std::uint32_t index) {
+  if (start.shape != Shape::jump) return false;
+  const Claim twin{start.insn.address(), run};
+  if (proven_.count(twin) > 0) return true;
+  const Ways ways(start, patched_);
+  const auto original = decode(original_.at(twin.original), twin.original);
+  if (original && original->flow == Flow::jump) {
+    // A displaced jump and a stub look alike. Whichever it is, jumps to one place are one.
+    const auto to = jump_from(run);
+    return to && std::any_of(ways.all().begin(), ways.all().end(),
+                             [&](Vaddr way) { return jump_from(way) == to; });
+  }
+  const auto open = exits_.size();
+  const bool alone = std::any_of(ways.all().begin(), ways.all().end(), [&](Vaddr way) {
+    return !copy_at({twin.original, way}, false, index);
+  });
+  if (!alone || copy_at(twin, false, index)) {
+    exits_.resize(open);
+    return false;
+  }
+  proven_.insert(twin);
+  exits_[index].claim = twin;
+  exits_[index].copied = true;
+  return true;
 }
 
 /// Unlike jump_at(), any direct jump: the displaced one of a slot may be a `bnd jmp`.

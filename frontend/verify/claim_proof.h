@@ -79,6 +79,7 @@ class ClaimProver {
   std::optional<Fault> branch_at(Claim claim, const Decoded& original, std::uint32_t from);
   std::optional<Fault> call_at(Claim claim, Vaddr next, bool pushed, std::uint32_t from);
   std::optional<Fault> untouched_target(Vaddr original);
+  bool twin_at(const ChangedStart& start, Vaddr run, std::uint32_t index);
   [[nodiscard]] std::optional<Vaddr> jump_from(Vaddr run);
   [[nodiscard]] bool jumps_to(Vaddr run, Vaddr original, bool behind_copy);
   Fault stands_for_something_else(const Exit& exit, Vaddr last);

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rewriting import Failure, punster
 
 # Switches that turn an idea off, tried where `punster patch --help` lists them.
-SWITCHES = ["--no-chaining", "--no-landing-pads", "--no-stubs", "--solver", "--lookahead"]
+SWITCHES = ["--no-chaining", "--no-landing-pads", "--no-stubs", "--solver", "--lookahead", "--optimize"]
 REFUSALS = ("over_budget", "no room", "mappings")  # a refusal with one of these words is an honest answer
 
 
@@ -34,6 +34,8 @@ def known_tactics():
 def switch(dice, name):
     if name == "--solver":
         return [name, dice.choice(re.findall(r"\b(greedy|joint)\b", help_text()) or ["greedy"])]
+    if name == "--optimize":
+        return [name, dice.choice(["speed", "mappings", "size"])]
     if name == "--lookahead":
         return [name, str(dice.randrange(0, 6))]
     return [name]

@@ -1,5 +1,7 @@
 """Each idea of the solver can be turned off, and what to spare can be chosen: every switch is seen in a figure of ls."""
 
+import re
+
 from contract import covers
 from rewriting import Failure, patch, punster, run, verify
 
@@ -60,6 +62,24 @@ def what_to_spare_is_spared(work):
     expect(speed["evicted"] < balanced["evicted"], (speed["evicted"], balanced["evicted"]))
     expect(mappings["mappings"] < balanced["mappings"], (mappings["mappings"], balanced["mappings"]))
     expect(size["bytes"] < balanced["bytes"], (size["bytes"], balanced["bytes"]))
+
+
+@covers("option:--optimize")
+def for_speed_small_bodies_stand_where_their_stubs_would(work):
+    for extra in ([], ["--no-chaining"]):
+        sites = {}
+        for what in ("balanced", "speed"):
+            requests = ["-M", "jmp", "-P", "empty", "--optimize", what, "--layout", "loader"]
+            (work / "out").mkdir(exist_ok=True)
+            rewritten = patch(PROGRAM, work / "out" / "ls", requests, extra)
+            verify(PROGRAM, rewritten)
+            expect(run([work / "out" / "ls", "/usr"]).stdout == run([PROGRAM, "/usr"]).stdout, "other output")
+            listed = run(["readelf", "-SW", work / "out" / "ls"]).stdout
+            rows = [(int(address, 16), int(size, 16)) for address, size in
+                    re.findall(r"\.punster\.bodies +\w+ +(\w+) +\w+ +(\w+)", listed)]
+            sites[what] = sum(not any(low <= int(site["trampoline"], 16) < low + size for low, size in rows)
+                              for site in rewritten.sites)
+        expect(sites["balanced"] == 0 and sites["speed"] > len(rewritten.sites) / 4, sites)
 
 
 @covers("exit:2")

@@ -43,9 +43,9 @@ TEST_CASE("branch hints and bnd survive on conditional jumps", "[relocate]") {
     out.resize(out.size() - 4);
     return out;
   };
-  CHECK(encoded("3e 74 10") == bytes("3e 0f 84"));     // jz,pt
+  CHECK(encoded("3e 74 10") == bytes("3e 0f 84"));              // jz,pt
   CHECK(encoded("2e 0f 85 00 10 00 00") == bytes("2e 0f 85"));  // jnz,pn
-  CHECK(encoded("f2 75 10") == bytes("f2 0f 85"));     // bnd jnz
+  CHECK(encoded("f2 75 10") == bytes("f2 0f 85"));              // bnd jnz
 }
 
 TEST_CASE("loops and jrcxz, which have no rel32, become three jumps", "[relocate]") {
@@ -73,6 +73,46 @@ TEST_CASE("xbegin keeps its abort address, also from the 16-bit form", "[relocat
   CHECK_FALSE(plan("c7 f8 00 01 00 00").direct_target());
 }
 
+TEST_CASE("quiet is what neither faults nor moves the stack", "[relocate]") {
+  for (const char* bytes :
+       {"eb 10", "74 f0", "0f 84 00 10 00 00", "e2 f0", "ff e0", "90", "0f 1f 40 00", "31 c0",
+        "48 89 e8", "44 89 e0", "4c 8d 64 24 08", "48 83 c0 01", "b8 01 00 00 00", "0f b6 c0",
+        "85 db", "c1 e8 04", "0f 44 c1"})
+    CHECK((bytes + std::string(plan(bytes).is_quiet() ? "" : " is not")) == bytes);
+  for (const char* bytes : {"8b 07",
+                            "89 07",
+                            "ff 27",
+                            "ff 25 00 10 00 00",
+                            "50",
+                            "58",
+                            "c3",
+                            "e8 00 10 00 00",
+                            "f7 f1",
+                            "f7 f9",
+                            "48 89 e5",
+                            "48 89 ec",
+                            "48 8d 64 24 08",
+                            "48 83 ec 08",
+                            "bc 01 00 00 00",
+                            "8e d8",
+                            "8c d8",
+                            "a1 00 00 00 00 00 00 00 00",
+                            "0f 05",
+                            "0f 0b",
+                            "cc",
+                            "f4",
+                            "0f a2",
+                            "f3 a4",
+                            "0f 58 c1",
+                            "c5 f8 77",
+                            "0f 44 07",
+                            "0f 94 c0",
+                            "c9",
+                            "0f 20 c0",
+                            "f3 0f 1e fa"})
+    CHECK((bytes + std::string(plan(bytes).is_quiet() ? " is" : "")) == bytes);
+}
+
 TEST_CASE("direct_target names the target of direct branches and calls only", "[relocate]") {
   CHECK(plan("eb 10").direct_target() == Vaddr{0x401012});
   CHECK(plan("e2 f0").direct_target() == Vaddr{0x400ff2});
@@ -86,7 +126,8 @@ TEST_CASE("direct_target names the target of direct branches and calls only", "[
 TEST_CASE("`taken` sends a taken branch elsewhere", "[relocate]") {
   const Vaddr elsewhere{0x711000};
   CHECK(relocated("74 10", Image::movable, elsewhere) == "jz 0x711000");
-  CHECK(relocated("e2 f0", Image::movable, elsewhere) == "loop 0x701004; jmp 0x701009; jmp 0x711000");
+  CHECK(relocated("e2 f0", Image::movable, elsewhere) ==
+        "loop 0x701004; jmp 0x701009; jmp 0x711000");
   CHECK(relocated("e8 00 10 00 00", Image::fixed, elsewhere) == "push $0x401005; jmp 0x711000");
 }
 

@@ -8,6 +8,8 @@ using namespace punster;
 
 namespace {
 
+const StubBodies no_copies;
+
 constexpr std::int64_t page = 4096;
 
 /// A page of bodies at 0x100000, and a stub in each of these pages.
@@ -23,7 +25,7 @@ struct Scene {
   }
   [[nodiscard]] Result<ChosenLayout> choose(const LayoutOptions& options, std::size_t most_runs,
                                             std::string obstacle = "") const {
-    const NewMemory memory(bodies, solution, 64, {}, {});
+    const NewMemory memory(bodies, solution, no_copies, 64, {}, {});
     return choose_layout(options, memory, most_runs, std::move(obstacle));
   }
 };
@@ -104,8 +106,8 @@ TEST_CASE("a stub over the end of a page takes both", "[layouts]") {
 
 TEST_CASE("the lowest page counts signed", "[layouts]") {
   const Scene below({-5, 7});
-  CHECK(NewMemory(below.bodies, below.solution, 64, {}, {}).lowest_page() == -5);
+  CHECK(NewMemory(below.bodies, below.solution, no_copies, 64, {}, {}).lowest_page() == -5);
   const PageStore none;
   const Solution nothing;
-  CHECK(NewMemory(none, nothing, 64, {}, {}).lowest_page() == std::nullopt);
+  CHECK(NewMemory(none, nothing, no_copies, 64, {}, {}).lowest_page() == std::nullopt);
 }

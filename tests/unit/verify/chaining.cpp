@@ -166,6 +166,50 @@ TEST_CASE("chained: a lost displaced instruction is not made good by a neighbour
   file.write(a_body + Bytes{2}, {0xeb, 0x02});  // over a byte, into the middle of a neighbour's
   CHECK(only_failure(file.verify()) == "displaced_altered");
 }
+TEST_CASE("chained: a body without payload may stand twice, both times whole", "[chaining]") {
+  // add | or, whose jump leads to a copy of its own body; the body of the add falls into the other.
+  const auto judged = [](const Machine& in_row, const Machine& apart, bool by_stub = false) {
+    Rewriting file;
+    const Vaddr add = file.insn(add5), bits = file.insn(or5), end = file.insn(ret);
+    const Vaddr body = file.image(far), copy = file.image(0x50000000);
+    const Vaddr second = file.write(body, add5);
+    const Vaddr back = file.write(second, in_row);
+    file.write(back, jump(back, end));
+    const Vaddr copy_back = file.write(copy, apart);
+    file.write(copy_back, jump(copy_back, end));
+    file.patch(add, jump(add, body));
+    const Vaddr stub = file.image(0x40000000);
+    file.write(stub, jump(stub, copy));
+    file.patch(bits, jump(bits, by_stub ? stub : copy));
+    return only_failure(file.verify());
+  };
+  CHECK(judged(or5, or5) == "0 failures");
+  CHECK(judged(or5, or5, true) == "0 failures");
+  CHECK(judged(or5, count + or5, true) == "wrong_return");
+  CHECK(judged(count + or5, count + or5) == "wrong_return");
+  CHECK(judged(or5, count + or5) == "wrong_return");  // the payload would be gone round
+  CHECK(judged(add5, or5) == "wrong_return");
+  CHECK(judged({}, or5) == "wrong_return");
+  CHECK(judged(or5, add5) != "0 failures");
+}
+TEST_CASE("chained: a displaced jump may stand twice when it goes to one place", "[chaining]") {
+  const auto judged = [](bool astray, bool by_stub) {
+    Rewriting file;
+    const Vaddr add = file.insn(add5), go = file.insn(relative({0xe9}, file.here(), add));
+    const Vaddr end = file.insn(ret);
+    const Vaddr body = file.image(far), copy = file.image(0x50000000);
+    const Vaddr second = file.write(body, add5);
+    file.write(second, jump(second, astray ? end : body));
+    file.write(copy, jump(copy, by_stub ? second : body));
+    file.patch(add, jump(add, body));
+    file.patch(go, jump(go, copy));
+    return only_failure(file.verify());
+  };
+  CHECK(judged(false, false) == "0 failures");
+  CHECK(judged(false, true) == "0 failures");
+  CHECK(judged(true, false) != "0 failures");
+  CHECK(judged(true, true) != "0 failures");
+}
 TEST_CASE("chained: a stubbed site is entered at its body or at its stub", "[chaining]") {
   for (const bool at_stub : {false, true}) {
     Row file;
