@@ -99,6 +99,7 @@ Json to_json(const OptionsRequest& m) {
   if (!m.tactics.empty()) json["tactics"] = m.tactics;
   put(json, "max_mappings", m.max_mappings);
   put(json, "traps", m.traps);
+  put(json, "trap_with", m.trap_with);
   put(json, "chaining", m.chaining);
   put(json, "unwind", m.unwind);
   put(json, "raise", m.raise);
@@ -123,6 +124,7 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("tactics", m.tactics);
   fields.optional("max_mappings", m.max_mappings);
   fields.optional("traps", m.traps);
+  fields.optional("trap_with", m.trap_with);
   fields.optional("chaining", m.chaining);
   fields.optional("unwind", m.unwind);
   fields.optional("raise", m.raise);
@@ -148,6 +150,9 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
                "max_headers", "expected a number of program headers from 1 to 1170");
   fields.check(!m.jobs || (*m.jobs >= 1 && *m.jobs <= 1024), "jobs",
                "expected a number of threads from 1 to 1024");
+  fields.check(!m.trap_with || std::find(std::begin(trap_names), std::end(trap_names),
+                                         *m.trap_with) != std::end(trap_names),
+               "trap_with", "expected \"ud2\", \"int3\", \"int-03\" or \"hlt\"");
   fields.check(!m.build_id || *m.build_id == "keep" || *m.build_id == "new", "build_id",
                "expected \"keep\" or \"new\"");
   fields.check(!m.solver || *m.solver == "joint" || *m.solver == "greedy", "solver",

@@ -52,14 +52,18 @@ struct BinaryReply {
   std::string build_id;
 };
 
+/// What may stand at trapped sites, in the order of PunsterTrapKind.
+inline constexpr std::string_view trap_names[] = {"ud2", "int3", "int-03", "hlt"};
+
 struct OptionsRequest {
   std::vector<std::string> tactics;  // empty: all
   std::optional<std::uint64_t> max_mappings;
-  std::optional<bool> traps;          // false: --no-traps
-  std::optional<bool> chaining;       // false: --no-chaining
-  std::optional<bool> unwind;         // false: --no-unwind
-  std::optional<std::string> raise;   // "auto", "never" or "always"
-  std::optional<std::string> layout;  // "auto", "headers" or "loader"
+  std::optional<bool> traps;             // false: --no-traps
+  std::optional<std::string> trap_with;  // one of trap_names
+  std::optional<bool> chaining;          // false: --no-chaining
+  std::optional<bool> unwind;            // false: --no-unwind
+  std::optional<std::string> raise;      // "auto", "never" or "always"
+  std::optional<std::string> layout;     // "auto", "headers" or "loader"
   std::optional<unsigned> max_headers;
   std::optional<bool> share_pages;  // true: --share-pages
   std::optional<unsigned> jobs;

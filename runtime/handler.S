@@ -1,4 +1,4 @@
-# Where the kernel comes in with a SIGILL, and where a program's handler is entered.
+# Where the kernel comes in with a trap's signal, and where a program's handler is entered.
 
 #include <asm/unistd.h>
 
@@ -13,21 +13,21 @@ punster_handler:
         jmp     1f
         .byte   0xcc, 0xcc
         .ascii  "PUNTRAP"
-        .byte   2                               # PUNSTER_ABI_VERSION
+        .byte   6                               # PUNSTER_ABI_VERSION
         .quad   punster_config - punster_handler
 1:      jmp     punster_handle
 
-# punster_enter_handler(rsp, handler, info, context): as the kernel enters a handler.
+# punster_enter_handler(rsp, handler, info, context, signal): as the kernel enters a handler.
         .globl  punster_enter_handler
         .hidden punster_enter_handler
 punster_enter_handler:
         mov     %rdi, %rsp
-        mov     %rsi, %r8
-        mov     $4, %edi                        # SIGILL
+        mov     %rsi, %r9
+        mov     %r8d, %edi
         mov     %rdx, %rsi
         mov     %rcx, %rdx
         xor     %eax, %eax
-        jmp     *%r8
+        jmp     *%r9
 
 # The end of every signal handler that brings no restorer of its own. Debuggers know a signal frame by
 # these very bytes.

@@ -1,6 +1,6 @@
-// The program's calls of libc that have to do with SIGILL, where libc itself is not rewritten: the
-// GOT slots that emit listed lead here. The same is done as in own_calls.c, on libc's structures,
-// and the real work is left to the real function, which also sets errno.
+// The program's calls of libc that have to do with the signal of our traps, where libc itself is
+// not rewritten: the GOT slots that emit listed lead here. The same is done as in own_calls.c, on
+// libc's structures, and the real work is left to the real function, which also sets errno.
 //
 // A slot that is not bound yet is bound here, at start (binding.c): the dynamic linker never writes
 // it.
@@ -90,7 +90,7 @@ static long own_sigaction(struct Caller* caller, struct Arguments* a) {
   const struct LibcAction* const asked = (const struct LibcAction*)a->at[1];
   struct LibcAction* const old = (struct LibcAction*)a->at[2];
   if (signal < 1 || signal > 64) return forward(caller, a);
-  if (signal == SIGILL) {
+  if (signal == process->signal) {
     const struct sigaction program = program_action(process);
     if (asked) {
       const struct sigaction action = {.sa_handler = asked->handler,
@@ -112,19 +112,19 @@ static long own_sigaction(struct Caller* caller, struct Arguments* a) {
   int masks = 0;
   if (asked) {
     memcpy(&action, asked, sizeof action);
-    masks = (action.mask[0] & illegal) != 0;
-    action.mask[0] &= ~illegal;
+    masks = (action.mask[0] & owned(process)) != 0;
+    action.mask[0] &= ~owned(process);
     a->at[1] = (long)&action;
   }
   const long result = forward(caller, a);
   if (failed(result)) return result;
-  if (old && masked) old->mask[0] |= illegal;
+  if (old && masked) old->mask[0] |= owned(process);
   if (asked) set_masking(process, signal, masks);
   return result;
 }
 
 static long own_signal(struct Caller* caller, struct Arguments* a, unsigned long flags) {
-  if ((int)a->at[0] != SIGILL) return forward(caller, a);
+  if ((int)a->at[0] != caller->process->signal) return forward(caller, a);
   const __sighandler_t before = program_action(caller->process).sa_handler;
   const struct sigaction action = {.sa_handler = (__sighandler_t)a->at[1], .sa_flags = flags};
   set_program_action(caller->process, &action);
@@ -135,18 +135,18 @@ static long own_sigprocmask(struct Caller* caller, struct Arguments* a) {
   struct Process* const process = caller->process;
   const uint64_t* const asked = (const uint64_t*)a->at[1];
   uint64_t* const old = (uint64_t*)a->at[2];
-  const int names_it = asked && (*asked & illegal);
+  const int names_it = asked && (*asked & owned(process));
   if (!names_it && !process->blocking_count) return forward(caller, a);
   uint64_t set[16];
   if (asked) {
     memcpy(set, asked, sizeof set);
-    set[0] &= ~illegal;
+    set[0] &= ~owned(process);
     a->at[1] = (long)set;
   }
   const int how = (int)a->at[0], thread = thread_number(), before = is_blocking(process, thread);
   const long result = forward(caller, a);
   if (failed(result)) return result;
-  if (old && before) *old |= illegal;
+  if (old && before) *old |= owned(process);
   if (asked)
     set_blocking(process, thread,
                  how == SIG_SETMASK ? names_it
@@ -159,20 +159,20 @@ static long own_sigprocmask(struct Caller* caller, struct Arguments* a) {
 static long own_old_mask(struct Caller* caller, struct Arguments* a) {
   struct Process* const process = caller->process;
   const int thread = thread_number(), before = is_blocking(process, thread);
-  const int names_it = (a->at[0] & (long)illegal) != 0;
-  a->at[0] &= ~(long)illegal;
+  const int names_it = (a->at[0] & (long)owned(process)) != 0;
+  a->at[0] &= ~(long)owned(process);
   const long result = forward(caller, a);
   if (a->function == punster_owned_sigsetmask)
     set_blocking(process, thread, names_it);
   else if (a->function == punster_owned_sigblock && names_it)
     set_blocking(process, thread, 1);
-  return before ? result | (long)illegal : result;
+  return before ? result | (long)owned(process) : result;
 }
 
 // System V's: sighold, sigrelse, sigignore, sigset.
 static long own_system_v(struct Caller* caller, struct Arguments* a) {
   struct Process* const process = caller->process;
-  if ((int)a->at[0] != SIGILL) return forward(caller, a);
+  if ((int)a->at[0] != caller->process->signal) return forward(caller, a);
   const long hold = 2;  // SIG_HOLD
   const int thread = thread_number(), before = is_blocking(process, thread);
   const int is_set = a->function == punster_owned_sigset;
@@ -194,10 +194,10 @@ static long own_system_v(struct Caller* caller, struct Arguments* a) {
 // at it.
 static long without_sigill(struct Caller* caller, struct Arguments* a, unsigned which) {
   const uint64_t* const asked = (const uint64_t*)a->at[which];
-  if (!asked || !(*asked & illegal)) return forward(caller, a);
+  if (!asked || !(*asked & owned(caller->process))) return forward(caller, a);
   uint64_t set[16];
   memcpy(set, asked, sizeof set);
-  set[0] &= ~illegal;
+  set[0] &= ~owned(caller->process);
   a->at[which] = (long)set;
   return forward(caller, a);
 }
@@ -206,21 +206,21 @@ static long own_sigpending(struct Caller* caller, struct Arguments* a) {
   const long result = forward(caller, a);
   if (!failed(result) && caller->process->blocking_count &&
       is_pending(caller->process, thread_number()))
-    *(uint64_t*)a->at[0] |= illegal;
+    *(uint64_t*)a->at[0] |= owned(caller->process);
   return result;
 }
 
 static long own_sigwait(struct Caller* caller, struct Arguments* a) {
   siginfo_t info;
-  if (!caller->process->blocking_count || !(*(const uint64_t*)a->at[0] & illegal) ||
+  if (!caller->process->blocking_count || !(*(const uint64_t*)a->at[0] & owned(caller->process)) ||
       !take_pending(caller->process, thread_number(), &info))
     return forward(caller, a);
   if (a->function == punster_owned_sigwait) {
-    *(int*)a->at[1] = SIGILL;
+    *(int*)a->at[1] = caller->process->signal;
     return 0;
   }
   if (a->at[1]) memcpy((void*)a->at[1], &info, sizeof info);
-  return SIGILL;
+  return caller->process->signal;
 }
 
 static long own_sigaltstack(struct Caller* caller, struct Arguments* a) {
@@ -241,7 +241,7 @@ static long own_sigaltstack(struct Caller* caller, struct Arguments* a) {
 
 static long own_context(struct Caller* caller, struct Arguments* a, unsigned which) {
   struct ucontext* const context = (struct ucontext*)a->at[which];
-  context->uc_sigmask &= ~illegal;
+  context->uc_sigmask &= ~owned(caller->process);
   return forward(caller, a);
 }
 

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define PUNSTER_ABI_VERSION 5u
+#define PUNSTER_ABI_VERSION 6u
 // The bytes 'P' 'U' 'N' 'S' 'T' 'E' 'R' 1. They begin the tables segment: a rewritten file is
 // recognised by a PT_LOAD whose first file bytes these are, with or without section headers.
 #define PUNSTER_MAGIC 0x01524554534e5550ull
@@ -34,8 +34,8 @@ enum PunsterMappingKind {
                             // mapped there, kept for those who want to know
 };
 
-// Routines of a client that run beside the program. The arguments of `init` are those of main and the run-time
-// address of the dynamic section (0: none); the others have none.
+// Routines of a client that run beside the program. The arguments of `init` are those of main and
+// the run-time address of the dynamic section (0: none); the others have none.
 enum PunsterCallTime {
   PUNSTER_BEFORE_INIT = 1,  // once everything is mapped
   PUNSTER_INIT = 2,         // next
@@ -78,6 +78,23 @@ struct PunsterMapping {
   uint32_t kind;         // enum PunsterMappingKind
 };
 
+// What stands at trapped sites. X(name, bytes 1 and 2, how many of them, the byte where an
+// instruction has only one, the signal that Linux makes of it). ud2: undefined, and a byte that is.
+// int3, int 03: SIGTRAP, which debuggers keep for themselves. hlt: privileged, hence a general
+// protection fault.
+#define PUNSTER_TRAP_FORMS(X)       \
+  X(ud2, 0x0f, 0x0b, 2, 0x06, 4)    \
+  X(int3, 0xcc, 0x00, 1, 0xcc, 5)   \
+  X(int_03, 0xcd, 0x03, 2, 0xcc, 5) \
+  X(hlt, 0xf4, 0x00, 1, 0xf4, 11)
+
+enum PunsterTrapKind {
+#define PUNSTER_TRAP_NUMBER(name, first, second, bytes, alone, signal) punster_trap_##name,
+  PUNSTER_TRAP_FORMS(PUNSTER_TRAP_NUMBER)
+#undef PUNSTER_TRAP_NUMBER
+      punster_trap_kinds  // how many
+};
+
 // One trapped site. Author: backend/emit, ascending by site. Readers: SIGILL handler, verify, show.
 struct PunsterTrap {
   uint64_t site;        // link-time address of the instruction that was replaced
@@ -86,15 +103,16 @@ struct PunsterTrap {
 
 // The functions of libc that change what the kernel does on SIGILL: which signals are blocked, who
 // handles them, on which stack. A file with traps has its calls of them led through the runtime.
-#define PUNSTER_OWNED_FUNCTIONS(X)                                                            \
-  X(sigaction)                                                                                \
-  X(__sigaction) X(signal) X(bsd_signal) X(ssignal) X(sysv_signal) X(__sysv_signal) X(sigset) \
-      X(sighold) X(sigrelse) X(sigignore) X(sigprocmask) X(pthread_sigmask) X(sigblock)       \
-          X(sigsetmask) X(siggetmask) X(sigsuspend) X(ppoll) X(__ppoll_chk) X(pselect)        \
-              X(epoll_pwait) X(epoll_pwait2) X(sigpending) X(sigwait) X(sigwaitinfo)          \
-                  X(sigtimedwait) X(sigaltstack) X(setcontext) X(swapcontext)                 \
-                      X(pthread_attr_setsigmask_np) X(execve) X(execv) X(execvp) X(execvpe)   \
-                          X(fexecve)
+#define PUNSTER_OWNED_FUNCTIONS(X)                                                                 \
+  X(sigaction)                                                                                     \
+  X(__sigaction)                                                                                   \
+  X(signal)                                                                                        \
+  X(bsd_signal) X(ssignal) X(sysv_signal) X(__sysv_signal) X(sigset) X(sighold) X(sigrelse)        \
+      X(sigignore) X(sigprocmask) X(pthread_sigmask) X(sigblock) X(sigsetmask) X(siggetmask)       \
+          X(sigsuspend) X(ppoll) X(__ppoll_chk) X(pselect) X(epoll_pwait) X(epoll_pwait2)          \
+              X(sigpending) X(sigwait) X(sigwaitinfo) X(sigtimedwait) X(sigaltstack) X(setcontext) \
+                  X(swapcontext) X(pthread_attr_setsigmask_np) X(execve) X(execv) X(execvp)        \
+                      X(execvpe) X(fexecve)
 
 enum PunsterOwnedFunction {
 #define PUNSTER_OWNED_NUMBER(name) punster_owned_##name,
@@ -136,14 +154,14 @@ struct PunsterHeader {
   uint64_t relro_lo,
       relro_hi;  // link-time, pages that ld.so makes read-only before we run; or 0, 0
   uint64_t
-      syscall_gate;  // link-time; displaced `syscall` instructions come by here. 0: they do not
-  uint64_t raised_by;     // how much higher all addresses are than in the input; a multiple of the page
-                          // size. Nothing at run time depends on it
-  uint64_t calls_offset;     // bytes from the start of this structure: PunsterCall[call_count]
+      syscall_gate;    // link-time; displaced `syscall` instructions come by here. 0: they do not
+  uint64_t raised_by;  // how much higher all addresses are than in the input; a multiple of the
+                       // page size. Nothing at run time depends on it
+  uint64_t calls_offset;  // bytes from the start of this structure: PunsterCall[call_count]
   uint32_t call_count;
-  uint32_t reserved0;        // 0
+  uint32_t trap_kind;        // enum PunsterTrapKind, of all traps of this file
   uint64_t dynamic_address;  // link-time; of the dynamic section, 0: there is none
-  uint8_t build_key[32];  // SHA-256 of the input and the requests: identifies this very file
+  uint8_t build_key[32];     // SHA-256 of the input and the requests: identifies this very file
 };
 
 // Inside the blob, at its symbol `punster_config`. Author: backend/emit (the blob carries zeros).

@@ -1,4 +1,5 @@
-// The system calls of rewritten code that have to do with SIGILL: gate.S brings them here.
+// The system calls of rewritten code that have to do with the signal of our traps (SIGILL, unless
+// the file was made with others): gate.S brings them here.
 //
 // Most need nothing: no signal set in them contains SIGILL and nobody blocks it. Then the call is
 // left to the program, untouched. Otherwise it is made here with SIGILL taken out of the sets, and
@@ -40,15 +41,15 @@ static int change_mask(struct Process* process, struct Call* call) {
   uint64_t* const old = (uint64_t*)call->rdx;
   if (call->r10 != set_bytes || (set && !can_read_set(set))) return as_it_is;
   uint64_t asked = set ? *set : 0;
-  const int thread = process->blocking_count || (asked & illegal) ? thread_number() : 0;
+  const int thread = process->blocking_count || (asked & owned(process)) ? thread_number() : 0;
   const int before = thread && is_blocking(process, thread);
-  if (!before && !(asked & illegal)) return as_it_is;
-  const int how = (int)call->rdi, names_it = (asked & illegal) != 0;
-  asked &= ~illegal;
+  if (!before && !(asked & owned(process))) return as_it_is;
+  const int how = (int)call->rdi, names_it = (asked & owned(process)) != 0;
+  asked &= ~owned(process);
   const long result =
       syscall6(__NR_rt_sigprocmask, how, set ? (long)&asked : 0, (long)old, set_bytes, 0, 0);
   if (is_error(result)) return finish(call, result);
-  if (old && before) *old |= illegal;
+  if (old && before) *old |= owned(process);
   if (set)
     set_blocking(process, thread,
                  how == SIG_SETMASK ? names_it
@@ -63,14 +64,14 @@ static int change_action(struct Process* process, struct Call* call) {
   struct sigaction* const old = (struct sigaction*)call->rdx;
   if (call->r10 != set_bytes || signal < 1 || signal > 64) return as_it_is;
   const int masked = (process->masking >> (signal - 1)) & 1;
-  if (signal != SIGILL && !asked && !masked) return as_it_is;
+  if (signal != process->signal && !asked && !masked) return as_it_is;
   struct sigaction action;
   if (asked) {
     if (syscall6(__NR_rt_sigaction, no_such_signal, call->rsi, 0, set_bytes, 0, 0) == -EFAULT)
       return as_it_is;
     action = *asked;
   }
-  if (signal == SIGILL) {
+  if (signal == process->signal) {
     const struct sigaction program = program_action(process);
     const long writable =
         old ? syscall6(__NR_rt_sigaction, SIGKILL, 0, (long)old, set_bytes, 0, 0) : 0;
@@ -79,23 +80,23 @@ static int change_action(struct Process* process, struct Call* call) {
     if (old) *old = program;
     return finish(call, 0);
   }
-  const int masks = asked && (action.sa_mask & illegal);
+  const int masks = asked && (action.sa_mask & owned(process));
   if (!masks && !masked) return as_it_is;
-  action.sa_mask &= ~illegal;
+  action.sa_mask &= ~owned(process);
   const long result =
       syscall6(__NR_rt_sigaction, signal, asked ? (long)&action : 0, (long)old, set_bytes, 0, 0);
   if (is_error(result)) return finish(call, result);
-  if (old && masked) old->sa_mask |= illegal;
+  if (old && masked) old->sa_mask |= owned(process);
   if (asked) set_masking(process, signal, masks);
   return finish(call, result);
 }
 
 // A call that waits with other signals blocked: `set` points at the set, in the argument or in
 // memory that the argument points at.
-static int wait_with(struct Call* call, long* set) {
+static int wait_with(const struct Process* process, struct Call* call, long* set) {
   const uint64_t* const asked = (const uint64_t*)*set;
-  if (!asked || !can_read_set(asked) || !(*asked & illegal)) return as_it_is;
-  const uint64_t without = *asked & ~illegal;
+  if (!asked || !can_read_set(asked) || !(*asked & owned(process))) return as_it_is;
+  const uint64_t without = *asked & ~owned(process);
   *set = (long)&without;
   const long result = make(call);
   *set = (long)asked;
@@ -103,13 +104,13 @@ static int wait_with(struct Call* call, long* set) {
 }
 
 // pselect6's last argument points at a set and its size.
-static int select_with(struct Call* call) {
+static int select_with(const struct Process* process, struct Call* call) {
   const uint64_t* const pair = (const uint64_t*)call->r9;
   if (!pair || !can_read_set(pair) || !can_read_set(pair + 1) || pair[1] != set_bytes)
     return as_it_is;
   const uint64_t* const asked = (const uint64_t*)pair[0];
-  if (!asked || !can_read_set(asked) || !(*asked & illegal)) return as_it_is;
-  const uint64_t without = *asked & ~illegal;
+  if (!asked || !can_read_set(asked) || !(*asked & owned(process))) return as_it_is;
+  const uint64_t without = *asked & ~owned(process);
   const uint64_t ours[2] = {(uint64_t)&without, set_bytes};
   call->r9 = (long)ours;
   const long result = make(call);
@@ -121,7 +122,7 @@ static int tell_pending(struct Process* process, struct Call* call) {
   if (!process->blocking_count || call->rsi != set_bytes || !is_pending(process, thread_number()))
     return as_it_is;
   const long result = make(call);
-  if (!is_error(result)) *(uint64_t*)call->rdi |= illegal;
+  if (!is_error(result)) *(uint64_t*)call->rdi |= owned(process);
   return finish(call, result);
 }
 
@@ -130,10 +131,10 @@ static int take_waiting(struct Process* process, struct Call* call) {
   const uint64_t* const asked = (const uint64_t*)call->rdi;
   siginfo_t info;
   if (!process->blocking_count || call->r10 != set_bytes || !can_read_set(asked) ||
-      !(*asked & illegal) || !take_pending(process, thread_number(), &info))
+      !(*asked & owned(process)) || !take_pending(process, thread_number(), &info))
     return as_it_is;
   if (call->rsi) memcpy((void*)call->rsi, &info, sizeof info);
-  return finish(call, SIGILL);
+  return finish(call, process->signal);
 }
 
 static int change_stack(struct Process* process, struct Call* call) {
@@ -166,11 +167,11 @@ static int leave_handler(struct Process* process, struct Call* call) {
   struct ucontext* const context = (struct ucontext*)((char*)(call + 1) + 128);
   if (context->uc_flags & frame_of_sigill) {
     context->uc_flags &= ~frame_of_sigill;
-    set_blocking(process, thread_number(), (context->uc_sigmask & illegal) != 0);
-  } else if (context->uc_sigmask & illegal) {
+    set_blocking(process, thread_number(), (context->uc_sigmask & owned(process)) != 0);
+  } else if (context->uc_sigmask & owned(process)) {
     set_blocking(process, thread_number(), 1);
   }
-  context->uc_sigmask &= ~illegal;
+  context->uc_sigmask &= ~owned(process);
   return as_it_is;
 }
 
@@ -201,14 +202,14 @@ __attribute__((used, visibility("hidden"))) int punster_own_call(struct Call* ca
     case __NR_sigaltstack:
       return change_stack(process, call);
     case __NR_pselect6:
-      return select_with(call);
+      return select_with(process, call);
     case __NR_rt_sigsuspend:
-      return call->rsi == set_bytes ? wait_with(call, &call->rdi) : as_it_is;
+      return call->rsi == set_bytes ? wait_with(process, call, &call->rdi) : as_it_is;
     case __NR_ppoll:
-      return call->r8 == set_bytes ? wait_with(call, &call->r10) : as_it_is;
+      return call->r8 == set_bytes ? wait_with(process, call, &call->r10) : as_it_is;
     case __NR_epoll_pwait:
     case __NR_epoll_pwait2:
-      return call->r9 == set_bytes ? wait_with(call, &call->r8) : as_it_is;
+      return call->r9 == set_bytes ? wait_with(process, call, &call->r8) : as_it_is;
     case __NR_execve:
     case __NR_execveat:
       return execute(process, call);

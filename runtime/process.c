@@ -1,4 +1,5 @@
-// The program's view of SIGILL: who handles it, which threads block it.
+// The program's view of the signal of our traps: who handles it, which threads block it. SIGILL
+// stands here for whichever it is (struct Process: signal).
 //
 // The kernel never hears of it: there, SIGILL has our handler and is blocked by nobody, or the
 // first trap would end the process. What the program asked for stands here, and is what it is told
@@ -64,8 +65,8 @@ void set_blocking(struct Process* process, int thread, int blocking) {
     __atomic_sub_fetch(&process->blocking_count, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->thread, 0, __ATOMIC_RELEASE);
     if (pending)
-      syscall6(__NR_rt_tgsigqueueinfo, syscall3(__NR_getpid, 0, 0, 0), thread, SIGILL, (long)&info,
-               0, 0);
+      syscall6(__NR_rt_tgsigqueueinfo, syscall3(__NR_getpid, 0, 0, 0), thread, process->signal,
+               (long)&info, 0, 0);
   }
 }
 
@@ -111,7 +112,7 @@ void set_program_action(struct Process* process, const struct sigaction* action)
   __atomic_store_n(&process->action, slot, __ATOMIC_RELEASE);
   // Whether a system call goes on behind a SIGILL that was sent is the kernel's to decide.
   const int handled = action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
-  install_handler(handled ? action->sa_flags & SA_RESTART : SA_RESTART);
+  install_handler(process, handled ? action->sa_flags & SA_RESTART : SA_RESTART);
 }
 
 void set_masking(struct Process* process, int signal, int masks) {
@@ -123,8 +124,9 @@ void set_masking(struct Process* process, int signal, int masks) {
     __atomic_and_fetch(&process->masking, ~bit, __ATOMIC_RELAXED);
 }
 
-static void change_mask(int how) {
-  syscall6(__NR_rt_sigprocmask, how, (long)&illegal, 0, sizeof illegal, 0, 0);
+static void change_mask(const struct Process* process, int how) {
+  const uint64_t set = owned(process);
+  syscall6(__NR_rt_sigprocmask, how, (long)&set, 0, sizeof set, 0, 0);
 }
 
 int changes_what_is_inherited(const struct Process* process) {
@@ -134,12 +136,12 @@ int changes_what_is_inherited(const struct Process* process) {
 void show_kernel_the_truth(const struct Process* process) {
   const struct sigaction action = program_action(process);
   if (action.sa_handler == SIG_IGN)
-    syscall6(__NR_rt_sigaction, SIGILL, (long)&action, 0, sizeof action.sa_mask, 0, 0);
-  if (is_blocking(process, thread_number())) change_mask(SIG_BLOCK);
+    syscall6(__NR_rt_sigaction, process->signal, (long)&action, 0, sizeof action.sa_mask, 0, 0);
+  if (is_blocking(process, thread_number())) change_mask(process, SIG_BLOCK);
 }
 
 void own_again(const struct Process* process) {
   const struct sigaction action = program_action(process);
-  if (action.sa_handler == SIG_IGN) install_handler(SA_RESTART);
-  change_mask(SIG_UNBLOCK);
+  if (action.sa_handler == SIG_IGN) install_handler(process, SA_RESTART);
+  change_mask(process, SIG_UNBLOCK);
 }

@@ -26,6 +26,8 @@ struct BlockingThread {
 
 struct Process {
   struct State* newest;                     // of the objects that have joined; a list
+  int signal;                               // that the traps raise, and that we own: SIGILL, or as
+                                            // the file was made
   struct sigaction actions[action_copies];  // the program's own for SIGILL: number `action` counts
   unsigned action, next_action;
   uint64_t masking;  // bit s-1: the program's handler of s blocks SIGILL
@@ -38,7 +40,10 @@ struct Process {
   uint64_t* trap_count;         // in a file that PUNSTER_TRAPS names, or 0
 };
 
-static const uint64_t illegal = 1ul << (SIGILL - 1);
+// The signal as a set.
+static inline uint64_t owned(const struct Process* process) {
+  return 1ul << (process->signal - 1);
+}
 
 // In uc_flags of a frame that a program's handler of SIGILL returns through, where its sigreturn
 // comes by us.
@@ -68,8 +73,8 @@ int changes_what_is_inherited(const struct Process* process);
 void show_kernel_the_truth(const struct Process* process);
 void own_again(const struct Process* process);
 
-// trap.c: the kernel's action for SIGILL while we own it. `restart`: SA_RESTART or 0.
-void install_handler(unsigned long restart);
+// trap.c: the kernel's action for the signal while we own it. `restart`: SA_RESTART or 0.
+void install_handler(const struct Process* process, unsigned long restart);
 struct Process* process_of(struct Object* self);
 // Whether `address` lies in an object all of whose system calls come by us.
 int owns_calls_of(const struct Process* process, uint64_t address);

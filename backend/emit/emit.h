@@ -70,6 +70,7 @@ struct EmitPlan {
   /// any thread that calls dlopen() can bear (see Footprint).
   unsigned most_headers = 0;
   std::vector<TrapRoute> traps;   ///< ascending by site
+  std::uint32_t trap_kind = 0;    ///< enum PunsterTrapKind: what stands there
   std::vector<ClientCall> calls;  ///< in the client's order; `fini` in executables only
   std::optional<CounterRegion> counters;
   /// Where displaced `syscall` instructions come by; emit writes the code there. Room for

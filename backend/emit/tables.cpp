@@ -86,6 +86,7 @@ std::vector<std::uint8_t> tables_segment(const ElfView& input, const EmitPlan& p
   if (plan.owns_calls && !plan.traps.empty()) h.flags |= PUNSTER_FLAG_OWNS_CALLS;
   h.hook = hook.kind;
   h.mapping_count = static_cast<std::uint32_t>(mappings.size());
+  h.trap_kind = plan.trap_kind;
   h.trap_count = static_cast<std::uint32_t>(plan.traps.size());
   h.import_count = static_cast<std::uint32_t>(imports.size());
   h.header_address = layout.tables.address.value;

@@ -210,6 +210,7 @@ void Session::State::collect_traps(Planned& plan) const {
       plan.emit_plan.traps.push_back(
           {requests.instructions()[sites[k].insn].address(), vaddr(sites[k].address)});
   add_owned_traps(plan.emit_plan.traps);
+  plan.emit_plan.trap_kind = trap_kind;
   std::uint32_t site = 0;
   for (const auto& eviction : plan.solution.evictions) {
     site = eviction.for_site;

@@ -5,6 +5,7 @@
 #include "backend/session/session_state.h"
 #include "protocol/hex.h"
 #include "protocol/sha256.h"
+#include "runtime/loader_abi.h"
 
 namespace punster {
 namespace {
@@ -41,6 +42,26 @@ Result<LayoutOptions> layout_of(const OptionsRequest& request, LayoutOptions lay
   return layout;
 }
 
+Result<std::uint32_t> trap_kind_of(const std::string& name) {
+  static_assert(std::size(trap_names) == punster_trap_kinds);
+  const auto found = std::find(std::begin(trap_names), std::end(trap_names), name);
+  if (found == std::end(trap_names))
+    return error_in("bad_request", "unknown trap \"" + name + "\"", "/params/trap_with");
+  return static_cast<std::uint32_t>(found - std::begin(trap_names));
+}
+
+TrapCode trap_code_of(std::uint32_t kind) {
+  static constexpr TrapCode codes[] = {
+#define PUNSTER_TRAP_CODE(name, first, second, bytes, alone, signal) \
+  TrapCode{{first, second}, bytes, alone, {}},
+      PUNSTER_TRAP_FORMS(PUNSTER_TRAP_CODE)
+#undef PUNSTER_TRAP_CODE
+  };
+  TrapCode code = codes[kind];
+  code.name = trap_names[kind];
+  return code;
+}
+
 std::vector<std::uint8_t> bytes_of_hex(const std::string& hex) {
   const auto text = parse_hex_bytes(hex).value();
   return {text.begin(), text.end()};
@@ -57,6 +78,11 @@ Result<void> Session::set_options(const OptionsRequest& request) {
     PUNSTER_TRY(solver.tactics, tactics_of(request.tactics));
   }
   if (request.traps) solver.traps = *request.traps;
+  std::uint32_t trap_kind = state.trap_kind;
+  if (request.trap_with) {
+    PUNSTER_TRY(trap_kind, trap_kind_of(*request.trap_with));
+    solver.trap = trap_code_of(trap_kind);
+  }
   if (request.solver && *request.solver != "joint" && *request.solver != "greedy")
     return error_in("bad_request", "unknown solver \"" + *request.solver + "\"", "/params/solver");
   if (request.solver) solver.joint = *request.solver == "joint";
@@ -90,6 +116,7 @@ Result<void> Session::set_options(const OptionsRequest& request) {
   state.layout = layout;
   if (request.optimize) state.objective = *objective;
   state.solver_options = solver;
+  state.trap_kind = trap_kind;
   if (request.chaining) state.chaining = *request.chaining;
   if (request.stubs) state.stubs = *request.stubs;
   if (request.max_mappings) state.mapping_budget = *request.max_mappings;
@@ -110,6 +137,7 @@ std::vector<std::uint8_t> Session::State::build_key() const {
   choice(mapping_budget);
   choice(solver_options.lookahead);
   choice(static_cast<std::uint64_t>(objective));
+  choice(trap_kind);
   choice(static_cast<std::uint64_t>(raise_mode));
   choice(static_cast<std::uint64_t>(layout.mode));
   choice(layout.most_headers);

@@ -30,6 +30,7 @@ struct Session::State {
   std::optional<Room> room;
   Requests requests;
   SolverOptions solver_options;
+  std::uint32_t trap_kind = 0;  // enum PunsterTrapKind
   bool chaining = true;
   RaiseMode raise_mode = RaiseMode::automatic;
   LayoutOptions layout;

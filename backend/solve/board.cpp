@@ -173,27 +173,26 @@ void Board::undo_short_jump(InsnIndex i) {
   placed = {};
 }
 
-void Board::commit_trap(InsnIndex i, std::uint8_t one_byte_opcode) {
+unsigned Board::trap_size(InsnIndex i, const TrapCode& trap) const {
+  return length(i) == 1 ? 1 : trap.size;
+}
+
+void Board::commit_trap(InsnIndex i, const TrapCode& trap) {
   const Position s = start_[i];
-  if (length(i) == 1) {
-    bytes_.write(s, one_byte_opcode);
-    bytes_.lock(s);
-  } else {
-    bytes_.write(s, 0x0f);
-    bytes_.write(s + 1, 0x0b);
-    bytes_.lock(s);
-    bytes_.lock(s + 1);
+  for (unsigned k = 0; k < trap_size(i, trap); ++k) {
+    bytes_.write(s + k, length(i) == 1 ? trap.alone : trap.code[k]);
+    bytes_.lock(s + k);
   }
   placed_[i].shape = Shape::trap;
 }
 
-void Board::lock_tail(InsnIndex i) {
-  for (unsigned j = 2; j < length(i); ++j) bytes_.lock(start_[i] + j);
+void Board::lock_tail(InsnIndex i, const TrapCode& trap) {
+  for (unsigned j = trap_size(i, trap); j < length(i); ++j) bytes_.lock(start_[i] + j);
 }
 
-bool Board::undo_trap(InsnIndex i) {
+bool Board::undo_trap(InsnIndex i, const TrapCode& trap) {
   assert(placed_[i].shape == Shape::trap);
-  const Position s = start_[i], end = s + std::min(length(i), 2u);
+  const Position s = start_[i], end = s + trap_size(i, trap);
   for (Position p = s; p < end; ++p)
     if (bytes_.locks(p) != 1) return false;
   for (Position p = s; p < end; ++p) bytes_.unlock(p);

@@ -106,11 +106,11 @@ class Board {
   void undo_short_jump(InsnIndex i);
   /// The instruction that p is part of, or no_insn.
   [[nodiscard]] InsnIndex insn_at(Position p) const;
-  void commit_trap(InsnIndex i, std::uint8_t one_byte_opcode);
-  /// Lets nobody use what is left of i's bytes.
-  void lock_tail(InsnIndex i);
+  void commit_trap(InsnIndex i, const TrapCode& trap);
+  /// Lets nobody use what is left of i's bytes, where that trap stands.
+  void lock_tail(InsnIndex i, const TrapCode& trap);
   /// Takes a trap back unless somebody borrowed its bytes; returns whether it did.
-  bool undo_trap(InsnIndex i);
+  bool undo_trap(InsnIndex i, const TrapCode& trap);
   void commit_replacement(InsnIndex i, const std::string& bytes);
   /// Precondition: nobody else relies on i's bytes (all locks on them are i's own).
   void undo(InsnIndex i);
@@ -156,6 +156,7 @@ class Board {
   }
 
  private:
+  [[nodiscard]] unsigned trap_size(InsnIndex i, const TrapCode& trap) const;
   [[nodiscard]] std::optional<Window> window_from(Position rel, Position own_end) const;
   void choose_bytes();
   /// The near top bytes, as bits, that lead from i's neighbourhood into free space when the middle

@@ -6,11 +6,13 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/instruction.h"
@@ -117,9 +119,18 @@ class EvictedBodies {
   virtual std::optional<std::int64_t> body_of(std::uint32_t insn) = 0;
 };
 
+/// The instruction that stands at a trapped site.
+struct TrapCode {
+  std::array<std::uint8_t, 2> code{0x0f, 0x0b};  ///< ud2
+  std::uint8_t size = 2;                         ///< bytes of it in use
+  std::uint8_t alone = 0x06;                     ///< where the site has one byte; undefined, too
+  std::string_view name = "ud2";
+};
+
 struct SolverOptions {
   std::uint16_t tactics = 0xffff;  ///< bit per Tactic
   bool traps = true;
+  TrapCode trap;
   bool pads = true;        ///< false: as if T3 were not among the tactics
   bool joint = true;       ///< false: each site by itself, whatever that does to its neighbours
   unsigned lookahead = 5;  ///< followers that may be placed anew, or evicted, together with a site

@@ -90,8 +90,8 @@ class Solver {
  private:
   void commit_lone_trap(InsnIndex i) {
     if (!traps_allowed()) return;
-    board_.commit_trap(i, one_byte_trap);
-    board_.lock_tail(i);
+    board_.commit_trap(i, options_.trap);
+    board_.lock_tail(i, options_.trap);
   }
 
   void decide(InsnIndex i, std::size_t done) {
@@ -143,7 +143,7 @@ class Solver {
     ++given_up_;
     if (try_pad(i, true)) return;
     if (traps_allowed()) {
-      board_.commit_trap(i, one_byte_trap);
+      board_.commit_trap(i, options_.trap);
       note(i, "B0", true);
     }
   }
@@ -207,11 +207,11 @@ class Solver {
     if (!options_.allows(Tactic::T3)) return;
     for (auto site = input_.sites.rbegin(); site != input_.sites.rend(); ++site) {
       if (site->trap_only || board_.placement(site->insn).shape != Shape::trap ||
-          !board_.undo_trap(site->insn))
+          !board_.undo_trap(site->insn, options_.trap))
         continue;
       if (!note(site->insn, "T3, with every other site in place",
                 place_on_pad(board_, site->insn, {.evict = true, .all_placed = true})))
-        board_.commit_trap(site->insn, one_byte_trap);
+        board_.commit_trap(site->insn, options_.trap);
     }
   }
 
@@ -362,7 +362,6 @@ class Solver {
 
   /// #UD in 64-bit mode without fetching further bytes, and below 0x80: as a borrowed top byte it
   /// leads above the image.
-  static constexpr std::uint8_t one_byte_trap = 0x06;
 
   const SolverInput& input_;
   const SolverOptions& options_;

@@ -60,7 +60,9 @@ std::vector<TraceNote> tactic_verdicts(const Board& board, InsnIndex i, const Wi
        {Tactic::C1, Tactic::B1, Tactic::B2, Tactic::T1, Tactic::T2, Tactic::T3, Tactic::B0}) {
     std::string outcome;
     if (tactic == chosen)
-      outcome = "chosen";
+      outcome = tactic == Tactic::B0 && options.trap.name != "ud2"
+                    ? "chosen, with " + std::string(options.trap.name)
+                    : "chosen";
     else if (!options.allows(tactic) || (tactic == Tactic::B0 && !options.traps))
       outcome = "turned off";
     else if (decided)

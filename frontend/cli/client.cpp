@@ -31,6 +31,7 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.tactics = options.tactics;
   request.max_mappings = options.max_mappings;
   request.traps = options.traps;
+  request.trap_with = options.trap_with;
   if (!options.chaining) request.chaining = false;
   if (!options.unwind) request.unwind = false;
   request.raise = options.raise;

@@ -99,13 +99,14 @@ struct Parser {
   VerifyOptions verify;
   CheckOptions check;
   TopOptions top;
+  CalibrateOptions calibrate;
   ServeOptions serve;
   bool serve_stdio = false;
   GroupOptions patch_groups, run_groups, bisect_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
   CLI::App *patch_command, *run_command, *bisect_command, *sites_command, *explain_command,
       *analyze_command, *show_command, *verify_command, *check_command, *top_command,
-      *serve_command;
+      *calibrate_command, *serve_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -122,6 +123,7 @@ struct Parser {
     add_check();
     add_top();
     add_bisect();
+    add_calibrate();
     add_serve();
   }
 
@@ -293,6 +295,14 @@ struct Parser {
     add_format(command, top.format);
   }
 
+  void add_calibrate() {
+    CLI::App* command = calibrate_command = add_command(app, "calibrate");
+    command->add_option("--rounds", calibrate.rounds, "Hits per measurement (default: 2000)")
+        ->check(CLI::Range(1u, 1000000u).description(""))
+        ->option_text("N");
+    add_format(command, calibrate.format);
+  }
+
   /// The options of a service are those of punster-backend, and are read by the same code.
   void add_serve() {
     CLI::App* command = serve_command = add_command(app, "serve");
@@ -392,6 +402,7 @@ struct Parser {
     if (*show_command) return finish_show();
     if (*verify_command) return verify;
     if (*check_command) return check;
+    if (*calibrate_command) return calibrate;
     if (*serve_command) return finish_serve();
     return top;
   }

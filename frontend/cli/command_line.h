@@ -19,7 +19,7 @@ struct NothingToRun {
 
 using Command = std::variant<NothingToRun, PatchOptions, RunOptions, BisectOptions, SitesOptions,
                              ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions,
-                             CheckOptions, TopOptions, ServeOptions>;
+                             CheckOptions, TopOptions, CalibrateOptions, ServeOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

@@ -123,6 +123,12 @@ Can threads with small stacks load this library?
 The ten busiest sites, for a script:
   punster top ls.counted.counts --once --rows 10 --format json
 )"},
+    {"calibrate", "punster calibrate [OPTIONS]",
+     "Measures what each trap of --trap-with costs on this machine, beside a system call.",
+     R"(One hit: the trap, the signal handler that leads to the trampoline, the way back from the handler. Medians.
+  punster calibrate
+  punster calibrate --format json --rounds 100000
+)"},
     {"serve", "punster serve [--stdio | --listen unix:PATH] [OPTIONS]",
      "Serves the protocol with the analysis inside: open a file, list sites, rewrite it, prove it.",
      R"(Programs in any language talk to it: JSON-RPC 2.0, one message a line; protocol/PROTOCOL.md describes

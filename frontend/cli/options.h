@@ -36,7 +36,7 @@ struct BackendOptions {
   bool traps = true, chaining = true, unwind = true, landing_pads = true, stubs = true;
   std::optional<std::uint64_t> max_mappings;
   std::optional<unsigned> lookahead;
-  std::optional<std::string> build_id, solver, optimize, raise, layout;
+  std::optional<std::string> trap_with, build_id, solver, optimize, raise, layout;
   std::optional<unsigned> max_headers;
   bool share_pages = false;
 };
@@ -146,6 +146,11 @@ struct TopOptions {
   Format format = Format::text;
 };
 
+struct CalibrateOptions {
+  unsigned rounds = 2000;
+  Format format = Format::text;
+};
+
 struct ServeOptions {
   ListenOptions listen;
   std::optional<std::string> backend;
@@ -162,6 +167,7 @@ int run_show(const ShowOptions& options);
 int run_verify(const VerifyOptions& options);
 int run_check(const CheckOptions& options);
 int run_top(const TopOptions& options);
+int run_calibrate(const CalibrateOptions& options);
 int run_serve(const ServeOptions& options);
 
 }  // namespace punster

@@ -40,6 +40,7 @@ class PatchRun {
         interruption_(among == nullptr ? *own_ : *among),
         clean_ups_before_(interruption_.count()) {
     report_.argv = options.argv;
+    report_.trap_with = options.backend.trap_with.value_or(report_.trap_with);
     report_.input = options.input;
     report_.output = options.output;
     stats_wanted_ = options.stats && statistics_are_safe(options);

@@ -85,6 +85,7 @@ Json to_json(const RunReport& report) {
   json["patched"] = backend.patched;
   json["trapped"] = backend.trapped;
   json["failed"] = backend.failed;
+  json["trap_with"] = report.trap_with;
   json["by_tactic"] = backend.by_tactic;
   json["by_means"] = backend.by_means;
   json["mappings"] = backend.mappings;

@@ -22,6 +22,7 @@ struct RunReport {
   std::uint64_t input_bytes = 0;
   std::uint64_t instructions = 0;
   std::uint64_t text_bytes = 0, code_bytes = 0, data_bytes = 0, padding_bytes = 0, doubt_bytes = 0;
+  std::string trap_with = "ud2";
   std::string counters;  // "" when nothing counts
   Statistics backend;
   double seconds_analyse = 0, seconds_transfer = 0, seconds_total = 0;

@@ -170,6 +170,12 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
   command->add_flag_callback(
       "--no-traps", [&backend] { backend.traps = false; },
       "Leave a site unpatched rather than trap it (tactic B0)");
+  command
+      ->add_option("--trap-with", backend.trap_with,
+                   "What traps: ud2 (default), int3, int-03 or hlt; `punster calibrate` says what "
+                   "each costs")
+      ->check(CLI::IsMember({"ud2", "int3", "int-03", "hlt"}).description(""))
+      ->option_text("TRAP");
   command->add_flag_callback(
       "--no-chaining", [&backend] { backend.chaining = false; },
       "Let every trampoline jump back, even where the next instruction is a site");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "protocol/hex.h"
 
@@ -27,11 +28,23 @@ std::string explain_no_jump(Code code) {
 
 }  // namespace
 
-bool is_trap(Code code) {
+bool is_trap(Code code, unsigned length, std::uint32_t kind) {
   constexpr std::array<std::uint8_t, 14> undefined = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f,
                                                       0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0xce};
-  if (code.size() >= 2 && code[0] == 0x0f && code[1] == 0x0b) return true;
-  return !code.empty() && std::find(undefined.begin(), undefined.end(), code[0]) != undefined.end();
+  const auto stands = [&](std::initializer_list<std::uint8_t> wanted) {
+    return code.size() >= wanted.size() && std::equal(wanted.begin(), wanted.end(), code.begin());
+  };
+  switch (kind) {
+    case punster_trap_int3:
+      return stands({0xcc});
+    case punster_trap_int_03:
+      return length == 1 ? stands({0xcc}) : stands({0xcd, 0x03});
+    case punster_trap_hlt:
+      return stands({0xf4});
+    default:
+      return stands({0x0f, 0x0b}) || (!code.empty() && std::find(undefined.begin(), undefined.end(),
+                                                                 code[0]) != undefined.end());
+  }
 }
 
 ShapeReader::Reading ShapeReader::read(Insn insn, const std::string* replaced) {
@@ -44,7 +57,8 @@ ShapeReader::Reading ShapeReader::read(Insn insn, const std::string* replaced) {
   }
   const Code code = patched_.at(at);
   const auto route = model_.patched->trap_target(at);
-  if (is_trap(code)) {
+  const auto* const tables = model_.patched->header();
+  if (is_trap(code, insn.length(), tables == nullptr ? 0 : tables->trap_kind)) {
     start.shape = Shape::trap;
     if (route)
       start.entry = *route;

@@ -36,8 +36,8 @@ class ShapeReader {
   std::vector<AddressRange> jump_bytes_;
 };
 
-/// Whether `code` begins with an opcode that raises #UD and fetches nothing further: ud2, or one
-/// byte that is undefined in 64-bit mode.
-[[nodiscard]] bool is_trap(Code code);
+/// Whether `code` begins with the trap `kind` (enum PunsterTrapKind) for an instruction of `length`
+/// bytes. Of ud2, any byte that is undefined in 64-bit mode and fetches nothing further will do.
+[[nodiscard]] bool is_trap(Code code, unsigned length, std::uint32_t kind);
 
 }  // namespace punster

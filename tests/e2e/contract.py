@@ -18,7 +18,7 @@ from rewriting import Failure
 HERE = Path(__file__).resolve().parent
 
 ROWS = {
-    "subcommand": "patch sites explain analyze show verify check top bisect run serve",
+    "subcommand": "patch sites explain analyze show verify check top bisect run calibrate serve",
     "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
              "random BB F op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
@@ -27,10 +27,10 @@ ROWS = {
               "open sites rewrite verify",
     "statistic": "schema status error tool argv input output kind layout layout_reason raised_by not_raised instructions "
                  "text_bytes code_bytes data_bytes padding_bytes doubt_bytes sites patched trapped "
-                 "failed by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
+                 "failed trap_with by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--build-id --stats --sites --tactics --no-traps --no-chaining --no-unwind --raise --layout --max-headers --share-pages --max-mappings --strict "
+    "option": "--build-id --stats --sites --tactics --no-traps --trap-with --rounds --no-chaining --no-unwind --raise --layout --max-headers --share-pages --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
               "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --idle-seconds --open-files --output-size --grace --record "

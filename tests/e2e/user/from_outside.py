@@ -4,7 +4,7 @@ import re
 import shutil
 
 from contract import covers
-from rewriting import Failure, patch, run, skip
+from rewriting import TARGETS, Failure, patch, run, skip
 
 SOURCE = """
 #include <stdio.h>
@@ -86,3 +86,32 @@ def a_core_dump_shows_the_callers(work):
     expect(frames["original"] == ["inner", "outer", "main"], frames)
     # gdb writes the symbol inner.trampolines its own way.
     expect(frames["rewritten"] == ["inner[trampolines]", "outer", "main"], frames)
+
+
+# Sentences of eu-elflint about layouts whose trampolines share pages of the file. It assigns sections to segments by
+# their place in the file, where several then meet: nothing that anybody could mend but by not sharing.
+SHARED = {
+    "headers": [],
+    "shared headers": [r"section \[\d+\] '\.punster\.\w+' not fully contained in segment of program header entry \d+",
+                       r"loadable segment \[\d+\] is executable but contains no executable sections"],
+    # Sections without contents, as of one page there are many sections; their offsets are for profilers.
+    "loader": [r"section \[ *\d+\] '\.punster\.(bodies|stubs)' has unexpected type 8 for an executable section",
+               r"section \[ *\d+\] '\.punster\.(bodies|stubs)' has type NOBITS but is read from the file in segment of "
+               r"program header entry \d+ and file contents is non-zero"],
+}
+LAYOUTS = {"headers": ["--layout", "headers"], "shared headers": ["--layout", "headers", "--share-pages"],
+           "loader": ["--layout", "loader"]}
+
+
+@covers("option:--layout", "option:--share-pages")
+def eu_elflint_objects_to_shared_pages_only(work):
+    lint = tool("eu-elflint", "elfutils")
+    for target in ("hello", "fixed_address", "static_c", "plugin_tls", "exceptions"):
+        known = run([lint, "--gnu-ld", TARGETS / target]).stdout.splitlines()
+        for layout, flags in LAYOUTS.items():
+            output = work / f"{target} {layout}"
+            patch(TARGETS / target, output, ["-M", "true", "-P", "empty"], flags)
+            found = run([lint, "--gnu-ld", output]).stdout.splitlines()
+            wrong = [line for line in found if line not in ("No errors", *known)
+                     and not any(re.fullmatch(sentence, line) for sentence in SHARED[layout])]
+            expect(not wrong, f"{target}, {layout}: {wrong}")

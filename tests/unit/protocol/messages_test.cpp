@@ -68,13 +68,15 @@ TEST_CASE("binary round-trips and takes E9Patch's modes") {
 
 TEST_CASE("options round-trip; what is absent stays open") {
   const auto m = round_trip<OptionsRequest>(
-      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "chaining": false, "unwind": false,
+      R"({"tactics": ["B1", "T3"], "max_mappings": 5000, "traps": false, "trap_with": "int-03", "chaining": false, "unwind": false,
           "raise": "never", "jobs": 2,
           "build_id": "new", "solver": "greedy", "landing_pads": false, "stubs": false, "lookahead": 2,
           "optimize": "size", "ignored": ["-O2"]})");
   CHECK(m.tactics.size() == 2);
   CHECK(m.max_mappings == 5000);
   CHECK(m.traps == false);
+  CHECK(m.trap_with == "int-03");
+  CHECK(fault<OptionsRequest>(R"({"trap_with": "into"})") == "/params/trap_with");
   CHECK(m.chaining == false);
   CHECK(m.unwind == false);
   CHECK(m.raise == "never");
