@@ -23,7 +23,7 @@ static int add(struct rseq *area, int processor) {
       "first: cmpl %2, %1\n"
       "jnz %l[again]\n"
       "movq %3, %%rax\n"
-      "nop; nop; nop; push %%rax; pop %%rax\n"
+      "nop; nop; nop; nop; nop\n"
       "leaq 1(%%rax), %%rax\n"
       "movq %%rax, %3\n"
       "behind: jmp 8f\n"
