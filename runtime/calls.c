@@ -1,9 +1,8 @@
 // Routines that a client brought along: run before the program's own code, and after it.
 //
 // At exit. The kernel or ld.so hands an executable, in rdx, a routine for its C library to call
-// last (atexit). Ours takes its place and goes on to it; what the client brought comes after that. A program that ends in another way (_exit,
-// a signal) has no end that anybody could be told of.
-
+// last (atexit). Ours takes its place and goes on to it; what the client brought comes after that.
+// A program that ends in another way (_exit, a signal) has no end that anybody could be told of.
 //
 // Thread-local storage. A program without a C library has none, and one with a C library linked
 // statically has not set it up when it starts. Code compiled for Linux (E9Patch's patch code, for

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/emit/code_pages.h"
+#include "protocol/address_ranges.h"
 
 namespace punster {
 namespace {
@@ -47,17 +48,7 @@ class Slack {
     if (lo < hi && !holds_instruction(lo, hi)) padding_.push_back({lo, hi});
   }
 
-  std::vector<AddressRange> merged() && {
-    std::sort(padding_.begin(), padding_.end());
-    std::vector<AddressRange> out;
-    for (const auto& range : padding_) {
-      if (!out.empty() && range.lo <= out.back().hi)
-        out.back().hi = std::max(out.back().hi, range.hi);
-      else
-        out.push_back(range);
-    }
-    return out;
-  }
+  std::vector<AddressRange> merged() && { return joined(std::move(padding_)); }
 
  private:
   [[nodiscard]] bool holds_instruction(Vaddr lo, Vaddr hi) const {

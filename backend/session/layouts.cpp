@@ -29,9 +29,9 @@ template <typename Stubs>
 Result<void> put_stubs(const Solution& solution, const StubBodies& bodies, Stubs& stubs) {
   for (const auto& place : bodies.places()) stubs.put(place.at, bodies.bytes(place));
   for (const auto& stub : solution.stubs) {
-    const auto rel = displacement(vaddr(stub.at + 5), vaddr(stub.to));
+    const auto rel = displacement(vaddr(stub.at + stub_size), vaddr(stub.to));
     if (!rel) return error_at("out_of_range", "a stub does not reach its body", vaddr(stub.at));
-    std::array<std::uint8_t, 5> jump{0xe9};
+    std::array<std::uint8_t, stub_size> jump{0xe9};
     std::memcpy(jump.data() + 1, &*rel, 4);
     stubs.put(stub.at, jump);
   }
@@ -40,12 +40,13 @@ Result<void> put_stubs(const Solution& solution, const StubBodies& bodies, Stubs
 
 std::vector<std::int64_t> pages_with_stubs(const Solution& solution, const StubBodies& bodies) {
   std::vector<std::int64_t> numbers;
-  for (const auto& place : bodies.places()) {
-    numbers.push_back(place.at >> 12);
-    numbers.push_back((place.at + place.size - 1) >> 12);
-  }
   for (const auto& stub : solution.stubs)  // ascending; one may end on the next page
-    for (const auto number : {stub.at >> 12, (stub.at + 4) >> 12}) numbers.push_back(number);
+    for (const auto number : {stub.at >> 12, (stub.at + stub_size - 1) >> 12})
+      if (numbers.empty() || numbers.back() < number) numbers.push_back(number);
+  if (bodies.places().empty()) return numbers;
+  for (const auto& place : bodies.places())
+    for (const auto number : {place.at >> 12, (place.at + place.size - 1) >> 12})
+      numbers.push_back(number);
   std::sort(numbers.begin(), numbers.end());
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;

@@ -151,7 +151,7 @@ std::string Requests::digest() const {
   for (const auto& range : padding_) number(range.lo.value), number(range.hi.value);
   for (const auto& patch : patches_) {
     if (text.size() > digest_chunk)  // a digest stands for what it was made of
-      text = sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+      text = sha256_hex(text);
     number(patch.address.value);
     text += batches_[patch.batch].trampoline + batches_[patch.batch].replace.value_or("");
     if (batches_[patch.batch].trap) text += "trap";
@@ -160,7 +160,7 @@ std::string Requests::digest() const {
   }
   for (const auto& [name, code] : template_texts_) text += name + code;
   for (const auto& name : retargeting_) text += name;
-  return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  return sha256_hex(text);
 }
 
 const Json* PatchMacros::metadata(std::string_view name) const {

@@ -154,8 +154,7 @@ std::vector<std::uint8_t> Session::State::build_key() const {
     choice(call.address.value);
     choice(static_cast<std::uint64_t>(call.time));
   }
-  return bytes_of_hex(
-      sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
+  return bytes_of_hex(sha256_hex(text));
 }
 
 }  // namespace punster

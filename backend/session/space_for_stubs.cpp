@@ -135,10 +135,11 @@ bool Session::State::room_on_both_sides() const {
 }
 
 bool Session::State::wants_copies(const Bodies& bodies) const {
+  if (objective != Objective::speed) return false;
   const auto& sites = bodies.sites();
   const auto quiet =
       std::count_if(sites.begin(), sites.end(), [](const SiteBody& site) { return site.quiet; });
-  return objective == Objective::speed && static_cast<std::size_t>(quiet) * 2 > sites.size();
+  return static_cast<std::size_t>(quiet) * 2 > sites.size();
 }
 
 std::uint32_t Session::State::ring_pages(const Bodies& bodies) const {

@@ -5,14 +5,12 @@
 namespace punster {
 namespace {
 
-constexpr std::int64_t stub_bytes = 5;
-
 /// Which bytes of the ring are used.
 class RingBytes {
  public:
   RingBytes(const Solution& solution, std::uint32_t pages)
       : pages_(pages), used_(std::size_t{pages} * 4096) {
-    for (const auto& stub : solution.stubs) use(stub.at, stub.at + stub_bytes);
+    for (const auto& stub : solution.stubs) use(stub.at, stub.at + stub_size);
   }
   /// Unused bytes from `at` to the end of the page that `at - 1` is on, at most `most`.
   [[nodiscard]] std::uint32_t free_from(std::int64_t at, std::uint32_t most) const {
@@ -56,11 +54,11 @@ StubBodies::StubBodies(const Bodies& bodies, Solution& solution, std::uint32_t r
   for (std::uint32_t k = 0; k < sites.size(); ++k) {
     const auto at = stub_of(sites[k], solution.decisions[k]);
     if (!at || !sites[k].quiet) continue;
-    const auto room = stub_bytes + ring.free_from(*at + stub_bytes, most_bytes - stub_bytes);
+    const auto room = stub_size + ring.free_from(*at + stub_size, most_bytes - stub_size);
     const auto first = static_cast<std::uint32_t>(bytes_.size());
     if (!bodies.append_copy(sites[k], *at, room, bytes_)) continue;
     const auto size = static_cast<std::uint32_t>(bytes_.size()) - first;
-    ring.use(*at + stub_bytes, *at + size);
+    ring.use(*at + stub_size, *at + size);
     places_.push_back({*at, k, first, size});
     replaced.push_back(*at);
   }

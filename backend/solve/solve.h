@@ -173,7 +173,9 @@ class Decision {
 };
 static_assert(sizeof(Decision) == 8);
 
-/// A 5-byte jump at `at` to `to`.
+inline constexpr int stub_size = 5;
+
+/// A jump of stub_size bytes at `at` to `to`.
 struct Stub {
   std::int64_t at = 0, to = 0;
 };

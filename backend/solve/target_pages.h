@@ -24,8 +24,6 @@
 
 namespace punster {
 
-inline constexpr int stub_size = 5;
-
 /// Whether a stub at `at` reaches `body`.
 [[nodiscard]] inline bool stub_reaches(std::int64_t at, std::int64_t body) {
   return displacement(Vaddr{static_cast<std::uint64_t>(at + stub_size)},

@@ -151,9 +151,7 @@ Result<void> write_instructions(const Subject& subject, const std::string& path)
 }
 
 Result<void> write_drawing(const Subject& subject, const std::string& path) {
-  PUNSTER_TRY(auto file, FileDraft::open(path));
-  file.write(draw(subject, path.ends_with(".html")));
-  return file.keep();
+  return write_file(path, draw(subject, path.ends_with(".html")));
 }
 
 Result<int> report(const AnalyzeOptions& options) {

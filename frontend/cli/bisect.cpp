@@ -95,6 +95,7 @@ class Bisection {
     std::error_code failure;
     std::filesystem::remove(workshop_.file(), failure);
     if (set.empty()) {
+      const Uninterrupted step;
       std::filesystem::copy_file(options_.input, workshop_.file(), failure);
       if (failure) return error("unwritable", workshop_.file() + ": " + failure.message());
       return success();
@@ -112,6 +113,7 @@ class Bisection {
     PUNSTER_TRY(client.send_sites(subject, part, counters, options_.intel_syntax));
     PUNSTER_TRY(client.emit(workshop_.file()));
     if (!counted.empty()) {
+      const Uninterrupted step;
       std::filesystem::remove(counters, failure);
       PUNSTER_TRY(SharedCounters::create(counters, counted));
     }

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/cli/interruption.h"
+
 namespace punster {
 
 namespace fs = std::filesystem;
@@ -25,6 +27,15 @@ bool is_draft(const std::string& name, const std::string& draft) {
   if (at == std::string::npos) return false;
   const std::size_t end = at + draft.size();
   return end == name.size() || name[end] < '0' || name[end] > '9';
+}
+
+template <typename Make>
+Result<void> made(const std::string& path, const Make& make) {
+  const Uninterrupted step;
+  std::error_code failed;
+  make(fs::path(path), failed);
+  if (failed) return error("unwritable", path + ": " + failed.message());
+  return success();
 }
 
 }  // namespace
@@ -48,6 +59,7 @@ void remove_drafts(const std::string& path) {
 }
 
 Result<void> keep_draft(const std::string& path) {
+  const Uninterrupted step;
   if (::rename(draft_name(path).c_str(), path.c_str()) != 0) return system_error(path, errno);
   return success();
 }
@@ -62,6 +74,7 @@ FileDraft::FileDraft(FileDraft&& other) noexcept
       failure_(other.failure_) {}
 
 Result<FileDraft> FileDraft::open(const std::string& path) {
+  const Uninterrupted step;
   std::error_code ignored;
   const bool direct = fs::exists(path, ignored) && !fs::is_regular_file(path, ignored);
   std::FILE* file = std::fopen(direct ? path.c_str() : draft_name(path).c_str(), "we");
@@ -88,6 +101,25 @@ Result<void> FileDraft::keep() {
   }
   if (direct_) return success();
   return keep_draft(path_);
+}
+
+Result<void> write_file(const std::string& path, std::string_view text) {
+  PUNSTER_TRY(auto file, FileDraft::open(path));
+  file.write(text);
+  return file.keep();
+}
+
+Result<void> make_folder(const std::string& path) {
+  return made(path,
+              [](const auto& folder, auto& failed) { fs::create_directories(folder, failed); });
+}
+
+Result<void> make_link(const std::string& target, const std::string& link) {
+  return made(link, [&](const auto& at, auto& failed) { fs::create_symlink(target, at, failed); });
+}
+
+Result<void> make_hard_link(const std::string& file, const std::string& link) {
+  return made(link, [&](const auto& at, auto& failed) { fs::create_hard_link(file, at, failed); });
 }
 
 }  // namespace punster

@@ -10,8 +10,8 @@
 
 namespace punster {
 
-/// The name beside `path` under which its next version is made. Its own for every process, so that two
-/// runs never meet, and known beforehand, so that an interrupted one can be cleaned up after.
+/// The name beside `path` under which its next version is made. Its own for every process, so that
+/// two runs never meet, and known beforehand, so that an interrupted one can be cleaned up after.
 [[nodiscard]] std::string draft_name(const std::string& path);
 
 /// Removes the draft of `path`, and drafts of that draft.
@@ -39,5 +39,13 @@ class FileDraft {
   std::FILE* file_;
   int failure_ = 0;
 };
+
+/// A FileDraft with this text, kept.
+Result<void> write_file(const std::string& path, std::string_view text);
+
+/// What is made within the draft of a folder, and folders themselves; errors: "unwritable".
+Result<void> make_folder(const std::string& path);  // with those above it
+Result<void> make_link(const std::string& target, const std::string& link);
+Result<void> make_hard_link(const std::string& file, const std::string& link);
 
 }  // namespace punster

@@ -20,7 +20,15 @@ sigset_t ending_signals() {
   return set;
 }
 
+/// Held by the watching thread from the first clean-up to the end of the process.
+std::recursive_mutex& cleaning() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
 }  // namespace
+
+Uninterrupted::Uninterrupted() : lock_(cleaning()) {}
 
 Interruption::Interruption() {
   const sigset_t set = ending_signals();
@@ -47,23 +55,22 @@ Interruption::~Interruption() {
 }
 
 void Interruption::on_interrupt(std::function<void()> clean_up) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(cleaning());
   clean_ups_.push_back(std::move(clean_up));
 }
 
-// The watcher keeps the lock from the first clean-up to the end of the process.
 void Interruption::forget_since(std::size_t count) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(cleaning());
   clean_ups_.resize(count);
 }
 
 std::size_t Interruption::count() {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(cleaning());
   return clean_ups_.size();
 }
 
 void Interruption::disarm() {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(cleaning());
   armed_ = false;
 }
 
@@ -74,7 +81,7 @@ void Interruption::watch() {
   signalfd_siginfo which{};
   if (::read(signals_, &which, sizeof which) != sizeof which) return;
 
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(cleaning());
   if (!armed_) return;
   for (auto clean_up = clean_ups_.rbegin(); clean_up != clean_ups_.rend(); ++clean_up)
     (*clean_up)();

@@ -3,7 +3,9 @@
 // A signal handler may call next to nothing, and a main thread that sits in a solver or in write()
 // may not look at a flag for seconds. So the signals are blocked in every thread and one thread of
 // ours waits for them: there, ordinary code runs the clean-ups (kill the backend, remove what was
-// begun, write the statistics) and ends the process with status 130.
+// begun, write the statistics) and ends the process with status 130. The main thread runs on
+// meanwhile, and would begin what was just removed: each step that makes a file, a folder or a link
+// is Uninterrupted.
 
 #pragma once
 
@@ -13,6 +15,16 @@
 #include <vector>
 
 namespace punster {
+
+/// While one lives, no clean-up begins; where they have begun, making one does not return: the
+/// process is about to end. May be nested, also by clean-ups.
+class Uninterrupted {
+ public:
+  Uninterrupted();
+
+ private:
+  const std::lock_guard<std::recursive_mutex> lock_;
+};
 
 class Interruption {
  public:
@@ -39,7 +51,6 @@ class Interruption {
  private:
   void watch();
   int signals_ = -1, stop_ = -1;
-  std::mutex mutex_;
   bool armed_ = true;
   std::vector<std::function<void()>> clean_ups_;
   std::thread watcher_;

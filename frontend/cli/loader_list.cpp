@@ -70,13 +70,15 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
+std::string library_path_with(const std::string& folder) {
+  const char* more = std::getenv("LD_LIBRARY_PATH");
+  return folder + (more != nullptr && *more != '\0' ? ":" + std::string(more) : "");
+}
+
 Result<std::vector<LoadedLibrary>> ask_loader(const LoaderQuery& query) {
   std::vector<std::string> words{query.interpreter};
-  if (query.first_look) {
-    const char* more = std::getenv("LD_LIBRARY_PATH");
-    words.insert(words.end(), {"--library-path",
-                               *query.first_look + (more && *more ? ":" + std::string(more) : "")});
-  }
+  if (query.first_look)
+    words.insert(words.end(), {"--library-path", library_path_with(*query.first_look)});
   if (!query.also.empty()) words.insert(words.end(), {"--preload", joined(query.also)});
   std::vector<std::string> variables;
   if (std::filesystem::path(query.interpreter).filename().string().starts_with("ld-musl"))

@@ -28,6 +28,9 @@ struct LoaderQuery {
   std::optional<std::string> first_look;  // a folder that is searched before LD_LIBRARY_PATH
 };
 
+/// LD_LIBRARY_PATH with `folder` before what it is.
+[[nodiscard]] std::string library_path_with(const std::string& folder);
+
 /// In loading order, without the program, the interpreter and the kernel's vdso. Errors:
 /// "no_interpreter" (it cannot be run, or does not know --list).
 Result<std::vector<LoadedLibrary>> ask_loader(const LoaderQuery& query);

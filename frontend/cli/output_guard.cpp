@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frontend/cli/file_draft.h"
+#include "frontend/cli/interruption.h"
 
 namespace punster {
 
@@ -31,7 +32,8 @@ Result<void> check_place(const NamedPath& file) {
   struct stat status {};
   const bool exists = ::stat(file.path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode))
-    return error("unwritable", file.path + ": is a directory (" + file.name + " needs a file name)");
+    return error("unwritable",
+                 file.path + ": is a directory (" + file.name + " needs a file name)");
   const fs::path directory = fs::path(absolute_path(file.path)).parent_path();
   if (exists && !S_ISREG(status.st_mode)) return success();
   if (::access(directory.c_str(), W_OK | X_OK) != 0)
@@ -43,7 +45,8 @@ Result<void> check_place(const NamedPath& file) {
 }  // namespace
 
 bool same_file(const std::string& a, const std::string& b) {
-  struct stat of_a {}, of_b {};
+  struct stat of_a {
+  }, of_b{};
   return ::stat(a.c_str(), &of_a) == 0 && ::stat(b.c_str(), &of_b) == 0 &&
          of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
@@ -65,8 +68,8 @@ Result<void> check_outputs(const PatchOptions& options) {
   if (options.counters) files.push_back({"--counters", *options.counters});
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (same_place(files[i].path, options.input))
-      return error("same_file", files[i].path + ": is the input itself (choose another " +
-                                    files[i].name + ")");
+      return error("same_file",
+                   files[i].path + ": is the input itself (choose another " + files[i].name + ")");
     for (std::size_t j = 0; j < i; ++j)
       if (same_place(files[i].path, files[j].path) && fs::path(files[i].path) != "/dev/stdout" &&
           fs::path(files[i].path) != "/dev/null")
@@ -76,11 +79,13 @@ Result<void> check_outputs(const PatchOptions& options) {
   }
   std::error_code ignored;
   if (fs::exists(options.output, ignored) && !fs::is_regular_file(options.output, ignored))
-    return error("unwritable", options.output + ": is not a regular file (choose another --output)");
+    return error("unwritable",
+                 options.output + ": is not a regular file (choose another --output)");
   return success();
 }
 
 Result<void> copy_unchanged(const std::string& input, const std::string& output) {
+  const Uninterrupted step;
   std::error_code failed;
   fs::copy_file(input, draft_name(output), fs::copy_options::overwrite_existing, failed);
   if (failed) {

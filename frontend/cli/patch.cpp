@@ -99,6 +99,7 @@ class PatchRun {
     set_statistics(std::move(statistics));
     PUNSTER_TRY(write_sites(client, subject, selection));
     if (!counted.empty()) {
+      const Uninterrupted step;
       PUNSTER_TRY(SharedCounters::create(draft_name(report_.counters), counted));
     }
     // From here on nothing can fail but the renaming of drafts.
@@ -127,8 +128,7 @@ class PatchRun {
     std::fprintf(stderr, "punster: %s; %s is an unchanged copy\n", nothing.message.c_str(),
                  options_.output.c_str());
     if (options_.sites) {
-      PUNSTER_TRY(auto none, FileDraft::open(*options_.sites));
-      PUNSTER_TRY(none.keep());
+      PUNSTER_TRY(write_file(*options_.sites, ""));
     }
     report_.backend.output_bytes = report_.input_bytes;
     report_.status = "ok";

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 
+#include "frontend/cli/file_draft.h"
 #include "frontend/cli/loader_list.h"
 #include "frontend/cli/output_guard.h"
 
@@ -13,13 +14,6 @@ namespace fs = std::filesystem;
 
 std::string file_name(const std::string& path) {
   return fs::path(path).filename().string();
-}
-
-Result<void> make_link(const std::string& target, const fs::path& link) {
-  std::error_code failed;
-  fs::create_symlink(target, link, failed);
-  if (failed) return error("unwritable", link.string() + ": " + failed.message());
-  return success();
 }
 
 class Filling {
@@ -36,9 +30,7 @@ class Filling {
 
   Result<ProgramFolder> fill(const std::function<bool(const std::string&)>& is_wanted) {
     PUNSTER_TRY(add_program());
-    std::error_code failed;
-    fs::create_directory(libraries_, failed);
-    if (failed) return error("unwritable", libraries_.string() + ": " + failed.message());
+    PUNSTER_TRY(make_folder(libraries_.string()));
     for (const Library& library : dependencies_.libraries)
       if (is_wanted(library.name)) {
         PUNSTER_TRY(add(library));
@@ -48,6 +40,7 @@ class Filling {
     if (!dependencies_.interpreter.empty()) {
       PUNSTER_TRY(settle());
     }
+    std::error_code failed;
     result_.has_libraries = !fs::is_empty(libraries_, failed);
     if (!result_.has_libraries) fs::remove(libraries_, failed);
     return std::move(result_);
@@ -69,7 +62,7 @@ class Filling {
   Result<void> add(const Library& library) {
     if (const auto known = file_of_.find(library.source); known != file_of_.end()) {
       if (known->second.empty()) return success();
-      return make_link(known->second, libraries_ / library.name);
+      return make_link(known->second, (libraries_ / library.name).string());
     }
     std::string file = file_name(library.source);
     std::error_code ignored;
@@ -79,7 +72,7 @@ class Filling {
     if (there) part.output = std::string(library_folder) + "/" + file;
     file_of_[library.source] = there ? file : "";
     keep(std::move(part), library.name, library.source);
-    if (there && file != library.name) return make_link(file, libraries_ / library.name);
+    if (there && file != library.name) return make_link(file, (libraries_ / library.name).string());
     return success();
   }
 
@@ -117,7 +110,7 @@ class Filling {
       if (part.rewritten || &part == &result_.parts.front()) continue;
       const auto place = before.find(part.name);
       if (place != before.end() && same_file(place->second, part.source)) continue;
-      PUNSTER_TRY(make_link(part.source, libraries_ / part.name));
+      PUNSTER_TRY(make_link(part.source, (libraries_ / part.name).string()));
       linked = true;
     }
     auto now = before;

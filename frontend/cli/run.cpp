@@ -10,11 +10,13 @@
 
 #include "frontend/cli/failure.h"
 #include "frontend/cli/file_draft.h"
+#include "frontend/cli/loader_list.h"
 #include "frontend/cli/output_guard.h"
 #include "frontend/cli/patch_run.h"
 #include "frontend/cli/run_cache.h"
 #include "frontend/cli/run_key.h"
 #include "frontend/cli/whole_program.h"
+#include "protocol/sha256.h"
 
 namespace punster {
 namespace {
@@ -58,22 +60,23 @@ class ProgramRun {
                               bool is_program) {
       return make_part(common, source, output, is_program, progress);
     };
-    return cache_.entry("programs", key_of(all), [&](const std::string& folder) -> Result<void> {
-      Interruption interruption;
-      interruption.on_interrupt([this] { cache_.remove_unfinished(); });
-      interruption_ = &interruption;
-      PUNSTER_TRY(
-          const ProgramFolder made,
-          fill_folder(
-              dependencies, folder,
-              [&](const std::string& name) { return filter && wanted.matches(name); }, make));
-      if (options_.verbose) describe(made);
-      for (const auto& part : made.parts)
-        if (part.rewritten || options_.patch.allow_no_sites) return success();
-      return error("no_match",
-                   dependencies.program + ": no instruction matches" +
-                       (filter ? ", in its libraries neither" : " (--with-libraries?)"));
-    });
+    Interruption interruption;
+    interruption.on_interrupt([this] { cache_.remove_unfinished(); });
+    interruption_ = &interruption;
+    return cache_.entry(
+        "programs", sha256_hex(all), [&](const std::string& folder) -> Result<void> {
+          PUNSTER_TRY(
+              const ProgramFolder made,
+              fill_folder(
+                  dependencies, folder,
+                  [&](const std::string& name) { return filter && wanted.matches(name); }, make));
+          if (options_.verbose) describe(made);
+          for (const auto& part : made.parts)
+            if (part.rewritten || options_.patch.allow_no_sites) return success();
+          return error("no_match",
+                       dependencies.program + ": no instruction matches" +
+                           (filter ? ", in its libraries neither" : " (--with-libraries?)"));
+        });
   }
 
   Result<ProgramPart> make_part(const std::string& common, const std::string& source,
@@ -82,13 +85,14 @@ class ProgramRun {
     const std::string name = fs::path(source).filename().string();
     progress.begin(source);
     PUNSTER_TRY(const std::string key, with_contents(common + name, source, cache_));
-    PUNSTER_TRY(
-        const std::string entry, cache_.entry("files", key_of(key), [&](const std::string& folder) {
-          return rewrite(source, folder + "/" + name, folder + "/" + reason_name, is_program);
-        }));
+    PUNSTER_TRY(const std::string entry,
+                cache_.entry("files", sha256_hex(key), [&](const std::string& folder) {
+                  return rewrite(source, folder + "/" + name, folder + "/" + reason_name,
+                                 is_program);
+                }));
     ProgramPart part;
-    std::error_code failed;
-    if (!fs::exists(entry + "/" + name, failed)) {
+    std::error_code ignored;
+    if (!fs::exists(entry + "/" + name, ignored)) {
       part.reason =
           "no instruction matches, or it cannot be rewritten (see punster patch " + source + ")";
       if (is_program) {
@@ -97,8 +101,7 @@ class ProgramRun {
       return part;
     }
     part.rewritten = true;
-    fs::create_hard_link(entry + "/" + name, output, failed);
-    if (failed) return error("unwritable", output + ": " + failed.message());
+    PUNSTER_TRY(make_hard_link(entry + "/" + name, output));
     return part;
   }
 
@@ -110,13 +113,7 @@ class ProgramRun {
         patch_one(options_for_part(options_.patch, source, output), *interruption_);
     if (!report.error) return success();
     if (ends_everything(report, is_program)) return *report.error;
-    return write_reason(reason, report.error->message);
-  }
-
-  static Result<void> write_reason(const std::string& path, const std::string& text) {
-    PUNSTER_TRY(auto file, FileDraft::open(path));
-    file.write(text + "\n");
-    return file.keep();
+    return write_file(reason, report.error->message + "\n");
   }
 
   static void describe(const ProgramFolder& made) {
@@ -135,10 +132,7 @@ class ProgramRun {
     std::error_code failed;
     if (const std::string libraries = folder + "/" + library_folder;
         fs::exists(libraries, failed)) {
-      const char* more = std::getenv("LD_LIBRARY_PATH");
-      const std::string value =
-          libraries + (more != nullptr && *more != '\0' ? ":" + std::string(more) : "");
-      ::setenv("LD_LIBRARY_PATH", value.c_str(), 1);
+      ::setenv("LD_LIBRARY_PATH", library_path_with(libraries).c_str(), 1);
     }
     std::vector<std::string> words = options_.command;
     std::vector<char*> arguments;

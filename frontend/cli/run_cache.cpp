@@ -15,6 +15,7 @@
 #include <set>
 
 #include "frontend/cli/file_draft.h"
+#include "frontend/cli/interruption.h"
 #include "frontend/cli/output_guard.h"
 #include "frontend/image/mapped_file.h"
 #include "protocol/sha256.h"
@@ -30,12 +31,6 @@ constexpr auto in_use = std::chrono::minutes(10);
 std::string text_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Result<void> write_text(const std::string& path, const std::string& text) {
-  PUNSTER_TRY(auto file, FileDraft::open(path));
-  file.write(text);
-  return file.keep();
 }
 
 /// What changes whenever a file does, as far as a look at its inode can tell.
@@ -176,14 +171,14 @@ Result<std::string> RunCache::entry(const std::string& kind, const std::string& 
   const std::string draft = draft_name(folder);
   std::error_code failed;
   fs::remove_all(draft, failed);
-  if (::mkdir(draft.c_str(), 0700) != 0)
-    return error("unwritable", draft + ": " + std::strerror(errno));
+  PUNSTER_TRY(make_folder(draft));
   auto made = make(draft);
-  if (made.has_value()) made = write_text(draft + "/" + record_name, inventory(draft) + "end\n");
+  if (made.has_value()) made = write_file(draft + "/" + record_name, inventory(draft) + "end\n");
   if (made.has_error()) {
     fs::remove_all(draft, failed);
     return std::move(made).error();
   }
+  const Uninterrupted step;
   fs::remove_all(folder, failed);  // one that is not whole
   if (::rename(draft.c_str(), folder.c_str()) != 0)
     return error("unwritable", folder + ": " + std::strerror(errno));
@@ -195,14 +190,12 @@ Result<std::string> RunCache::contents_of(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0)
     return error("unreadable", path + ": " + std::strerror(errno));
   const std::string print = fingerprint(status, true);
-  const std::string note =
-      folder_ + "/contents/" +
-      sha256_hex({reinterpret_cast<const std::uint8_t*>(print.data()), print.size()});
+  const std::string note = folder_ + "/contents/" + sha256_hex(print);
   if (std::string known = text_of(note); known.size() == 64) return known;
   PUNSTER_TRY(const auto file, MappedFile::open(path));
   std::string hash = sha256_hex(file->bytes());
   // A file that changes right now may change again without another time.
-  if (std::time(nullptr) - status.st_ctim.tv_sec > 2) (void)write_text(note, hash);
+  if (std::time(nullptr) - status.st_ctim.tv_sec > 2) (void)write_file(note, hash);
   return hash;
 }
 

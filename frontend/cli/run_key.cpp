@@ -6,7 +6,6 @@
 #include "frontend/cli/backend_process.h"
 #include "frontend/cli/client.h"
 #include "protocol/hex.h"
-#include "protocol/sha256.h"
 
 namespace punster {
 namespace {
@@ -35,10 +34,6 @@ Result<void> add_files_named(std::string& key, const std::string& expression, Ru
 Result<std::string> with_contents(std::string text, const std::string& path, RunCache& cache) {
   PUNSTER_TRY(const std::string hash, cache.contents_of(path));
   return text + " " + hash + "\n";
-}
-
-std::string key_of(const std::string& text) {
-  return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
 Result<std::string> key_of_options(const PatchOptions& options, RunCache& cache) {

@@ -15,7 +15,4 @@ Result<std::string> key_of_options(const PatchOptions& options, RunCache& cache)
 /// `text` with the hash of a file behind it. Error "unreadable".
 Result<std::string> with_contents(std::string text, const std::string& path, RunCache& cache);
 
-/// The name of an entry.
-[[nodiscard]] std::string key_of(const std::string& text);
-
 }  // namespace punster

@@ -101,10 +101,8 @@ Json to_json(const RunReport& report) {
 }
 
 Result<void> write_statistics(const RunReport& report, const std::string& path) {
-  PUNSTER_TRY(auto draft, FileDraft::open(path));
-  draft.write(to_json(report).dump(2, ' ', false, Json::error_handler_t::replace));
-  draft.write("\n");
-  return draft.keep();
+  return write_file(path,
+                    to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace punster

@@ -174,7 +174,8 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
       ->add_option("--trap-with", backend.trap_with,
                    "What traps: ud2 (default), int3, int-03 or hlt; `punster calibrate` says what "
                    "each costs")
-      ->check(CLI::IsMember({"ud2", "int3", "int-03", "hlt"}).description(""))
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(trap_names), std::end(trap_names)))
+                  .description(""))
       ->option_text("TRAP");
   command->add_flag_callback(
       "--no-chaining", [&backend] { backend.chaining = false; },

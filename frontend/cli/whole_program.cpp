@@ -21,13 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* manifest = "punster.json";  // says that a folder is of our making
 
-Result<void> make_folder(const std::string& path) {
-  std::error_code failed;
-  fs::create_directories(path, failed);
-  if (failed) return error("unwritable", path + ": " + failed.message());
-  return success();
-}
-
 /// A folder that comes into being as a whole: made beside its place, renamed when it is complete.
 class FolderDraft {
  public:
@@ -140,10 +133,7 @@ class WholeProgram {
   Result<void> link_by_name_of_input(const ProgramFolder& made) const {
     const std::string name = fs::path(options_.input).filename().string();
     if (name == made.parts.front().name) return success();
-    std::error_code failed;
-    fs::create_symlink(made.parts.front().name, fs::path(folder_.draft()) / name, failed);
-    if (failed) return error("unwritable", name + ": " + failed.message());
-    return success();
+    return make_link(made.parts.front().name, folder_.draft() + "/" + name);
   }
 
   [[nodiscard]] std::string line_that_runs_it(const ProgramFolder& made) const {
@@ -163,9 +153,8 @@ class WholeProgram {
   }
 
   Result<void> write_manifest(const ProgramFolder& made) const {
-    PUNSTER_TRY(auto file, FileDraft::open(folder_.draft() + "/" + manifest));
-    file.write(description(made).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-    return file.keep();
+    return write_file(folder_.draft() + "/" + manifest,
+                      description(made).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
 
   void print(const ProgramFolder& made) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/address_ranges.h"
+
 namespace punster {
 namespace {
 
@@ -14,15 +16,7 @@ std::vector<AddressRange> settled(const CodeMap& map, std::vector<AddressRange> 
     const auto last = std::ranges::lower_bound(map.instructions, range.hi, {}, &Insn::address);
     if (last != map.instructions.begin()) range.hi = std::max(range.hi, (last - 1)->end());
   }
-  std::ranges::sort(ranges);
-  std::vector<AddressRange> joined;
-  for (const AddressRange& range : ranges) {
-    if (!joined.empty() && range.lo <= joined.back().hi)
-      joined.back().hi = std::max(joined.back().hi, range.hi);
-    else
-      joined.push_back(range);
-  }
-  return joined;
+  return joined(std::move(ranges));
 }
 
 const AddressRange* first_meeting(const std::vector<AddressRange>& ranges, Vaddr lo, Vaddr hi) {
