@@ -6,9 +6,9 @@
 #include <iostream>
 
 #include "frontend/cli/help_text.h"
+#include "frontend/cli/option_parts.h"
 #include "frontend/cli/output_guard.h"
 #include "frontend/cli/shared_options.h"
-#include "protocol/hex.h"
 
 namespace punster {
 
@@ -36,57 +36,6 @@ CLI::App* add_command(CLI::App& app, const std::string& name) {
   return command;
 }
 
-/// -M and -P, whose order among each other matters. One value per occurrence.
-struct GroupOptions {
-  CLI::Option *match = nullptr, *action = nullptr;
-  std::vector<std::string> matches, actions;
-
-  void add(CLI::App* command, bool with_actions) {
-    match = command->add_option("-M,--match", matches, "Expression that selects instructions")
-                ->type_size(1)
-                ->allow_extra_args(false)
-                ->option_text("EXPR");
-    if (with_actions)
-      action = command->add_option("-P,--patch", actions, "What to do at them")
-                   ->type_size(1)
-                   ->allow_extra_args(false)
-                   ->option_text("ACTION");
-  }
-  [[nodiscard]] std::vector<ActionGroup> groups(const CLI::App* command) const {
-    std::vector<GroupWord> words;
-    std::size_t match_index = 0, action_index = 0;
-    for (const CLI::Option* option : command->parse_order()) {
-      if (option == match) words.push_back({false, matches.at(match_index++)});
-      if (option == action) words.push_back({true, actions.at(action_index++)});
-    }
-    return group_words(words);
-  }
-};
-
-/// `--at` takes every word up to the next option, so that one of them may be the input file.
-void take_trailing_input(std::vector<std::string>& at, std::string& input) {
-  if (!input.empty() || at.size() < 2 || parse_hex(at.back())) return;
-  input = std::move(at.back());
-  at.pop_back();
-}
-
-std::vector<Vaddr> addresses(const std::vector<std::string>& texts) {
-  std::vector<Vaddr> result;
-  for (const std::string& text : texts) {
-    const auto address = parse_hex(text);
-    if (!address)
-      throw CLI::ValidationError("--at", "'" + text + "' is not an address such as 0x113b");
-    result.emplace_back(*address);
-  }
-  return result;
-}
-
-CLI::Option* add_at(CLI::App* command, std::vector<std::string>& at) {
-  return command->add_option("--at", at, "Link-time addresses, such as 0x113b")
-      ->required()
-      ->option_text("ADDRESS...");
-}
-
 struct Parser {
   CLI::App app{std::string(help_text("punster").summary), "punster"};
   PatchOptions patch;
@@ -99,6 +48,7 @@ struct Parser {
   VerifyOptions verify;
   CheckOptions check;
   TopOptions top;
+  ExportOptions exporting;
   CalibrateOptions calibrate;
   ServeOptions serve;
   bool serve_stdio = false;
@@ -106,7 +56,7 @@ struct Parser {
   std::vector<std::string> explain_at, show_at;
   CLI::App *patch_command, *run_command, *bisect_command, *sites_command, *explain_command,
       *analyze_command, *show_command, *verify_command, *check_command, *top_command,
-      *calibrate_command, *serve_command;
+      *export_command, *calibrate_command, *serve_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -122,6 +72,7 @@ struct Parser {
     add_verify();
     add_check();
     add_top();
+    add_export();
     add_bisect();
     add_calibrate();
     add_serve();
@@ -285,7 +236,7 @@ struct Parser {
     CLI::App* command = top_command = add_command(app, "top");
     add_file(command, "DATA", top.data, "A counters file, such as OUTPUT.counts");
     add_optional(command, "--names", top.names, "FILE",
-                 "Name the sites by the symbols of this file");
+                 "Name the sites by the symbols and source lines of this file");
     command->add_flag("--once", top.once, "Print once and exit (always so without a terminal)");
     command->add_option("-n,--rows", top.rows, "Only the busiest N (default: what fits, or all)")
         ->option_text("N");
@@ -293,6 +244,27 @@ struct Parser {
         ->check(CLI::Range(0.05, 3600.0).description(""))
         ->option_text("SECONDS");
     add_format(command, top.format);
+  }
+
+  void add_export() {
+    CLI::App* command = export_command = add_command(app, "export");
+    add_file(command, "DATA", exporting.data, "A counters file, such as OUTPUT.counts");
+    add_file(command, "INPUT", exporting.input, "The original of the program that counted");
+    command
+        ->add_option_function<std::string>(
+            "--to",
+            [this](const std::string& name) {
+              exporting.to = static_cast<ExportFormat>(
+                  std::ranges::find(export_format_names, name) - export_format_names);
+            },
+            "What for: drcov, lcov, csv or json (required)")
+        ->required()
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(export_format_names),
+                                                       std::end(export_format_names)))
+                    .description(""))
+        ->option_text("FORMAT");
+    add_evidence(command, exporting.evidence);
+    add_jobs(command, exporting.jobs);
   }
 
   void add_calibrate() {
@@ -402,6 +374,7 @@ struct Parser {
     if (*show_command) return finish_show();
     if (*verify_command) return verify;
     if (*check_command) return check;
+    if (*export_command) return exporting;
     if (*calibrate_command) return calibrate;
     if (*serve_command) return finish_serve();
     return top;

@@ -1,5 +1,6 @@
-// From argv to a subcommand's options. command_line.cpp and shared_options.cpp are the only files
-// that include CLI11, and the first is where its exceptions end.
+// From argv to a subcommand's options. command_line.cpp, with option_parts.h, and
+// shared_options.cpp are the only files that include CLI11, and the first is where its exceptions
+// end.
 
 #pragma once
 
@@ -17,9 +18,10 @@ struct NothingToRun {
   int status = 0;
 };
 
-using Command = std::variant<NothingToRun, PatchOptions, RunOptions, BisectOptions, SitesOptions,
-                             ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions,
-                             CheckOptions, TopOptions, CalibrateOptions, ServeOptions>;
+using Command =
+    std::variant<NothingToRun, PatchOptions, RunOptions, BisectOptions, SitesOptions,
+                 ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions, CheckOptions,
+                 TopOptions, ExportOptions, CalibrateOptions, ServeOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

@@ -123,6 +123,15 @@ Can threads with small stacks load this library?
 The ten busiest sites, for a script:
   punster top ls.counted.counts --once --rows 10 --format json
 )"},
+    {"export", "punster export DATA INPUT --to FORMAT [OPTIONS]",
+     "Prints what -P count counted as coverage: blocks (drcov), source lines (lcov), or all (csv, json).",
+     R"(Which basic blocks ran, for Lighthouse and other viewers of drcov version 2:
+  punster patch -M BB.entry -P count /usr/bin/git -o git.cov
+  ./git.cov log > /dev/null
+  punster export git.cov.counts /usr/bin/git --to drcov > git.drcov
+Which source lines ran (the program was compiled with -g), as pages:
+  punster export prog.cov.counts prog --to lcov > prog.info && genhtml prog.info -o pages
+)"},
     {"calibrate", "punster calibrate [OPTIONS]",
      "Measures what each trap of --trap-with costs on this machine, beside a system call.",
      R"(One hit: the trap, the signal handler that leads to the trampoline, the way back from the handler. Medians.

@@ -19,6 +19,7 @@ struct Run {
   int operator()(const VerifyOptions& options) const { return run_verify(options); }
   int operator()(const CheckOptions& options) const { return run_check(options); }
   int operator()(const TopOptions& options) const { return run_top(options); }
+  int operator()(const ExportOptions& options) const { return run_export(options); }
   int operator()(const CalibrateOptions& options) const { return run_calibrate(options); }
   int operator()(const ServeOptions& options) const { return run_serve(options); }
 };

@@ -146,6 +146,16 @@ struct TopOptions {
   Format format = Format::text;
 };
 
+enum class ExportFormat { drcov, lcov, csv, json };
+inline constexpr const char* export_format_names[] = {"drcov", "lcov", "csv", "json"};
+
+struct ExportOptions {
+  std::string data, input;  // the counters, and the original that they count
+  ExportFormat to = ExportFormat::drcov;
+  EvidenceOptions evidence;  // the same as for the rewriting
+  unsigned jobs = 1;
+};
+
 struct CalibrateOptions {
   unsigned rounds = 2000;
   Format format = Format::text;
@@ -167,6 +177,7 @@ int run_show(const ShowOptions& options);
 int run_verify(const VerifyOptions& options);
 int run_check(const CheckOptions& options);
 int run_top(const TopOptions& options);
+int run_export(const ExportOptions& options);
 int run_calibrate(const CalibrateOptions& options);
 int run_serve(const ServeOptions& options);
 

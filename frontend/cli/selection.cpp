@@ -96,7 +96,11 @@ Result<std::vector<CompiledGroup>> compile(const std::vector<ActionGroup>& group
   if (groups.size() > max_groups)
     return error("usage", "more than 64 groups of -M and -P (join expressions by `or`)");
   const NameResolver names = ImageContext::names(image);
-  const MatchOptions match_options{intel_syntax ? Syntax::intel : Syntax::att, names, files};
+  const MatchOptions match_options{intel_syntax ? Syntax::intel : Syntax::att, names, files,
+                                   [&image]() -> Result<void> {
+                                     PUNSTER_TRY(image.lines());
+                                     return success();
+                                   }};
   std::vector<CompiledGroup> compiled;
   for (const ActionGroup& group : groups) {
     std::vector<Match> matches;

@@ -51,7 +51,10 @@ std::size_t rows_to_show(const TopOptions& options, bool live) {
 class Display {
  public:
   Display(const TopOptions& options, const Image* names, bool live)
-      : options_(options), names_(names), live_(live) {}
+      : options_(options), names_(names), live_(live) {
+    if (names == nullptr) return;
+    if (const auto lines = names->lines(); lines.has_value()) lines_ = lines.value();
+  }
 
   void show(std::vector<Reading> readings, double seconds) const {
     std::uint64_t total = 0, executed = 0;
@@ -67,13 +70,15 @@ class Display {
                   grouped(executed).c_str(), options_.data.c_str());
     std::vector<Column> columns{{"count", -16}, {"share", -9}, {"address", 12}};
     if (live_) columns.insert(columns.begin() + 1, {"per_second", -14});
-    columns.push_back({"symbol"});
+    columns.push_back({"symbol", lines_ != nullptr ? 30 : 0});
+    if (lines_ != nullptr) columns.push_back({"source"});
     RecordPrinter printer(options_.format, columns);
     for (const Reading& reading : readings) {
       const std::string symbol = names_ != nullptr ? names_->describe(reading.site) : "";
       std::vector<Json> cells{reading.count, share(reading.count, total), to_hex(reading.site),
                               symbol.empty() ? Json() : Json(symbol)};
       if (live_) cells.insert(cells.begin() + 1, rate(reading, seconds));
+      if (lines_ != nullptr) cells.push_back(source(reading.site));
       printer.record(cells);
     }
     printer.end();
@@ -90,8 +95,13 @@ class Display {
     if (seconds <= 0) return nullptr;
     return static_cast<std::uint64_t>(static_cast<double>(reading.count - reading.before) / seconds);
   }
+  [[nodiscard]] Json source(Vaddr site) const {
+    const auto line = lines_->at(site);
+    return line ? Json(std::string(line->full_path) + ":" + std::to_string(line->line)) : Json();
+  }
   const TopOptions& options_;
   const Image* names_;
+  const SourceLines* lines_ = nullptr;  // of names_, if it has any
   bool live_;
 };
 

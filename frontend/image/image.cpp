@@ -42,6 +42,9 @@ struct Image::Parts {
   SymbolIndex symbol_index;
   mutable std::once_flag digest_once;
   mutable std::string sha256;
+  std::optional<std::string> debug_file;
+  mutable std::once_flag lines_once;
+  mutable std::optional<Result<SourceLines>> lines;
 };
 
 namespace {
@@ -184,6 +187,20 @@ Result<void> add_symbols(const std::string& path, const std::string& build_id,
   return success();
 }
 
+/// The file's own lines, or else those of its debug file.
+Result<SourceLines> read_lines(const std::filesystem::path& path, std::span<const std::uint8_t> file,
+                               const std::optional<std::string>& debug_file,
+                               const std::vector<Section>& code) {
+  std::vector<AddressRange> ranges;
+  for (const Section& section : code)
+    ranges.push_back(section.range);
+  auto own = SourceLines::read(file, path.string(), ranges);
+  if (own.has_value() || own.error().kind != "no_lines" || !debug_file)
+    return own;
+  PUNSTER_TRY(const auto mapped, MappedFile::open(*debug_file));
+  return SourceLines::read(mapped->bytes(), *debug_file, ranges);
+}
+
 template <typename T>
 const T* containing(const std::vector<T>& ranges, Vaddr address) {
   auto after =
@@ -230,6 +247,7 @@ Result<Image> Image::open(const std::filesystem::path& path,
   parts->build_id = read_build_id(file, tables);
   if (debug_file) {
     PUNSTER_TRY(add_symbols(*debug_file, parts->build_id, parts->symbols));
+    parts->debug_file = debug_file;
   }
   parts->symbol_index = SymbolIndex(parts->symbols);
   Image image;
@@ -252,6 +270,16 @@ const std::string& Image::build_id() const { return parts_->build_id; }
 const std::string& Image::sha256() const {
   std::call_once(parts_->digest_once, [this] { parts_->sha256 = sha256_hex(file()); });
   return parts_->sha256;
+}
+
+Result<const SourceLines*> Image::lines() const {
+  std::call_once(parts_->lines_once, [this] {
+    parts_->lines.emplace(
+        read_lines(parts_->path, file(), parts_->debug_file, parts_->code_sections));
+  });
+  if (parts_->lines->has_error())
+    return parts_->lines->error();
+  return &parts_->lines->value();
 }
 
 std::optional<FileOffset> Image::to_offset(Vaddr address) const {

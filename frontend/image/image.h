@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/image/source_lines.h"
 #include "protocol/address.h"
 #include "protocol/result.h"
 
@@ -50,7 +51,7 @@ class Image {
  public:
   /// Errors: kinds "unreadable", "not_elf", "unsupported_class", "unsupported_machine",
   /// "unsupported_byte_order", "malformed", "already_rewritten"; the message names the file.
-  /// `debug_file` adds its symbols: what `objcopy --only-keep-debug` made, or an unstripped copy.
+  /// `debug_file` adds its symbols and source lines: what `objcopy --only-keep-debug` made, or an unstripped copy.
   /// Kind "bad_evidence" when its build-id is another.
   static Result<Image> open(const std::filesystem::path& path,
                             const std::optional<std::string>& debug_file = {});
@@ -70,6 +71,9 @@ class Image {
   [[nodiscard]] const std::vector<Vaddr>& pointed_to() const;
   [[nodiscard]] const std::string& build_id() const;  // hex, or empty
   [[nodiscard]] const std::string& sha256() const;    // hex, of the whole file
+  /// Of the file itself, or else of the debug file; read when first asked, which takes a second for
+  /// a million lines. Errors of SourceLines::read.
+  [[nodiscard]] Result<const SourceLines*> lines() const;
 
   [[nodiscard]] std::optional<FileOffset> to_offset(Vaddr address) const;
   /// File bytes from `address`, at most `size`, cut at the segment's end; empty when there are none.

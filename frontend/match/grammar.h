@@ -53,6 +53,7 @@ class Grammar {
   Result<Id> index();                            // "[3]"
   Result<Id> named(const Token& token);
   std::optional<Id> enumeration(std::string_view word, std::size_t position);
+  [[nodiscard]] Result<void> need_lines(std::size_t position) const;
   Result<Id> attribute_value(const AttributeName& attribute, std::size_t position);
   /// Behind "I", "BB" or "F": "[-1].mnemonic".
   Result<Id> other_instruction(Scope scope);

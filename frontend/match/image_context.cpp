@@ -38,6 +38,11 @@ const Extent* ImageContext::extent(ExtentKind kind, Vaddr address) const {
   return extents_->find(kind, address);
 }
 
+std::optional<SourceLine> ImageContext::line(Vaddr address) const {
+  const auto lines = image_.lines();
+  return lines.has_value() ? lines.value()->at(address) : std::nullopt;
+}
+
 NameResolver ImageContext::names(const Image& image) {
   return [&image](std::string_view name) -> std::optional<Vaddr> {
     // Of several symbols of one name, a function wins, then the lowest address.

@@ -22,6 +22,7 @@ class ImageContext final : public MatchContext {
   [[nodiscard]] std::string_view section(Vaddr address) const override;
   [[nodiscard]] std::string_view symbol(Vaddr address) const override;
   [[nodiscard]] std::optional<Insn> neighbour(const Insn& insn, int steps) const override;
+  [[nodiscard]] std::optional<SourceLine> line(Vaddr address) const override;
   /// Finds all of them when first asked.
   [[nodiscard]] const Extent* extent(ExtentKind kind, Vaddr address) const override;
 

@@ -190,7 +190,25 @@ Value InstructionView::registers(Attribute attribute) {
   return v;
 }
 
+Value InstructionView::source(Attribute attribute) {
+  const auto found = context_.line(insn_.address());
+  if (!found) return {};
+  if (attribute == Attribute::line) return value_of(is::number, found->line);
+  if (attribute == Attribute::line_entry) return value_of(is::condition, found->entry);
+  const auto slash = found->full_path.rfind('/');
+  const auto name_at = slash == std::string_view::npos ? 0 : slash + 1;
+  Value v;
+  v.type = is::text;
+  v.text = found->full_path;
+  if (attribute == Attribute::file) v.text = found->file;
+  if (attribute == Attribute::basename) v.text = found->full_path.substr(name_at);
+  if (attribute == Attribute::dirname)
+    v.text = found->full_path.substr(0, name_at > 1 ? slash : name_at);
+  return v;
+}
+
 Value InstructionView::attribute(Attribute attribute) {
+  if (attribute >= Attribute::file) return source(attribute);
   if (attribute <= Attribute::avx512) return value_of(is::condition, condition(attribute));
   if (attribute >= Attribute::regs) return registers(attribute);
   if (attribute >= Attribute::addr) return number(attribute);

@@ -35,6 +35,7 @@ class InstructionView {
   Value number(Attribute attribute);
   std::string_view text(Attribute attribute);
   Value registers(Attribute attribute);
+  Value source(Attribute attribute);
 
   const Insn insn_;
   const MatchContext& context_;

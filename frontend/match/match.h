@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "frontend/decode/details.h"
+#include "frontend/image/source_lines.h"
 #include "protocol/address.h"
 #include "protocol/instruction.h"
 #include "protocol/result.h"
@@ -50,6 +51,8 @@ class MatchContext {
   [[nodiscard]] virtual std::optional<Insn> neighbour(const Insn& insn, int steps) const = 0;
   /// The block or function that the instruction at `address` belongs to, or nullptr.
   [[nodiscard]] virtual const Extent* extent(ExtentKind kind, Vaddr address) const = 0;
+  /// The source line that the instruction at `address` came from.
+  [[nodiscard]] virtual std::optional<SourceLine> line(Vaddr address) const = 0;
 };
 
 /// The address of a symbol ("main"), or of a section's begin or end (".text", ".text.start",
@@ -60,6 +63,9 @@ struct MatchOptions {
   Syntax syntax = Syntax::att;
   NameResolver names = nullptr;  // without it, `&main` is an error
   bool files = true;             // false: expressions may not name files (a stranger wrote them)
+  /// Asked when an expression asks for source lines: its error is that of parsing. Without it, they
+  /// are an error.
+  std::function<Result<void>()> need_lines = nullptr;
 };
 
 /// A compiled expression: immutable, cheap to copy, shared by all threads.

@@ -205,7 +205,17 @@ Result<Grammar::Id> Grammar::attribute_value(const AttributeName& attribute, std
   Node node;
   node.op = Node::Op::attribute;
   node.attribute = attribute.attribute;
-  const Id id = add(node, attribute.type, position);
+  Types type = attribute.type;
+  if (attribute.attribute >= Attribute::file) {
+    PUNSTER_TRY(need_lines(position));
+    if (attribute.attribute == Attribute::line && take(".")) {
+      if (!take("entry"))
+        return fault("unknown field " + shown(now()) + " of line: expected entry");
+      node.attribute = Attribute::line_entry;
+      type = is::condition;
+    }
+  }
+  const Id id = add(node, type, position);
   // "reads rax" for "rax in reads"
   if (attribute.type != is::register_set || now().kind != Token::Kind::name) return id;
   const auto reg = register_named(now().text);
@@ -213,6 +223,13 @@ Result<Grammar::Id> Grammar::attribute_value(const AttributeName& attribute, std
   const Id member = constant(*reg, now().position);
   ++at_;
   return add(Node::Op::in_registers, is::condition, position, list({member}), id);
+}
+
+Result<void> Grammar::need_lines(std::size_t position) const {
+  if (!options_.need_lines) return fault_at_position(position, "there are no source lines here");
+  const auto there = options_.need_lines();
+  if (there.has_error()) return fault_at_position(position, there.error().message);
+  return success();
 }
 
 Result<Grammar::Id> Grammar::other_instruction(Scope scope) {

@@ -48,6 +48,13 @@ enum class Attribute : std::uint8_t {
   regs,
   reads,
   writes,
+  // of the source line
+  file,
+  absname,
+  basename,
+  dirname,
+  line,
+  line_entry,
 };
 
 /// Which operands op[i], src[i], ... count.

@@ -18,10 +18,10 @@ from rewriting import Failure
 HERE = Path(__file__).resolve().parent
 
 ROWS = {
-    "subcommand": "patch sites explain analyze show verify check top bisect run calibrate serve",
+    "subcommand": "patch sites explain analyze show verify check top export bisect run calibrate serve",
     "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
-             "random BB F op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
+             "random BB F file absname basename dirname line op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
     "method": "initialize binary options reserve trampoline instruction instructions patch patches "
               "padding counters results plan emit stats explain progress cancel shutdown dialect "
               "open sites rewrite verify",
@@ -34,8 +34,9 @@ ROWS = {
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
               "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --idle-seconds --open-files --output-size --grace --record "
-              "--with-libraries --cache --cache-size --address-space --stack --kernel",
+              "--with-libraries --names --cache --cache-size --address-space --stack --kernel",
     "format": "text json csv",
+    "export": "drcov lcov csv json",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG PUNSTER_CACHE",
 }
 
@@ -114,6 +115,7 @@ def claims_kept(test):
             "exit": lambda: any(str(status) == name for _, status in rewriting.calls),
             "option": lambda: any(name in c for c in calls),
             "environment": lambda: name in rewriting.variables,
+            "export": lambda: any(name in values_of(c, "--to") for c in calls),
             "format": lambda: any(name in values_of(c, "--format") for c in calls),
         }[kind]()
         if not kept:

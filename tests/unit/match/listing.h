@@ -50,7 +50,13 @@ class Listing final : public MatchContext {
     return nullptr;
   }
 
+  [[nodiscard]] std::optional<SourceLine> line(Vaddr address) const override {
+    const auto found = lines.find(address.value);
+    return found != lines.end() ? std::optional(found->second) : std::nullopt;
+  }
+
   std::vector<Insn> insns;
+  std::map<std::uint64_t, SourceLine> lines;
   std::vector<Extent> blocks, functions;
   std::string_view section_name = ".text", symbol_name = "main";
   mutable unsigned bytes_asked = 0;
