@@ -19,7 +19,8 @@
 //
 // Where two equal witnesses disagree about instruction starts, the bytes are doubt (descent.cpp).
 // The rest is padding, data or doubt (byte_classes.cpp). Every step visits a byte a bounded number
-// of times, so the whole is linear; git's 635 k instructions take 0.15 s, most of it decoding.
+// of times, so the whole is linear: git (628,449 instructions) takes 0.15 s, libx265 (3.0 million) 1.0,
+// chromium (55 million) 37 with 1.7 GB, most of it decoding.
 
 #include "frontend/image/code_map.h"
 
@@ -245,25 +246,58 @@ class Analysis {
         spot.region->set_data(spot.at);
   }
 
+  // Bytes that nobody claimed: a maximal stretch of them, when it was last looked at.
+  struct Stretch {
+    Region* region;
+    std::size_t lo, hi;
+    bool refused = false;
+  };
+
+  // Claims are only ever added, so what is free now is free within what was free before: each round
+  // looks at the rest of the round before. A stretch that was refused and has not changed since is
+  // tried again when nothing else is left to try, and only if the file's known code has grown by
+  // more than one in 4,096 meanwhile. (Rounds over all bytes were half of libx265's analysis;
+  // chromium, a million stretches in 236 MB without unwind entries, had 135 rounds over all of
+  // them for the last 3 % of its instructions.)
   void try_gaps() {
-    for (bool more = true; more;) {
-      more = false;
-      const Likelihood likelihood(findings_);
-      Trials trials(image_, claims_, findings_, descent_, likelihood);
-      for (Region& region : claims_.regions()) {
-        for (std::size_t at = 0; at < region.size(); ++at) {
-          if (!region.is_free(at)) continue;
-          std::size_t hi = at;
-          while (hi < region.size() && region.is_free(hi)) ++hi;
-          const std::size_t start = at + padding_at(region, at, hi);
-          if (start < hi)
-            more |= trials.attempt({region.address(start), Evidence::gap}) == Verdict::accepted;
-          at = hi;
-        }
-      }
-      descend();
+    std::vector<Stretch> free;
+    for (Region& region : claims_.regions()) free.push_back({&region, 0, region.size()});
+    bool all = true;
+    for (std::uint64_t learned_from = 0;;) {
+      if (all) learned_from = findings_.instructions;
+      const bool more = try_round(free, all);
       if (more) try_hints();
+      if (!more && all) return;
+      all = !more;
+      if (all && findings_.instructions - learned_from <= learned_from / 4096) return;
     }
+  }
+
+  bool try_round(std::vector<Stretch>& free, bool all) {
+    bool more = false;
+    const Likelihood likelihood(findings_);
+    Trials trials(image_, claims_, findings_, descent_, likelihood);
+    std::vector<Stretch> rest;
+    for (const Stretch& stretch : free) {
+      Region& region = *stretch.region;
+      for (std::size_t at = stretch.lo; at < stretch.hi; ++at) {
+        if (!region.is_free(at)) continue;
+        std::size_t hi = at;
+        while (hi < stretch.hi && region.is_free(hi)) ++hi;
+        rest.push_back({&region, at, hi, true});
+        const bool unchanged = stretch.refused && at == stretch.lo && hi == stretch.hi;
+        const std::size_t start = at + (unchanged && !all ? hi - at : padding_at(region, at, hi));
+        if (start < hi &&
+            trials.attempt({region.address(start), Evidence::gap}) == Verdict::accepted) {
+          more = true;
+          rest.back().refused = false;
+        }
+        at = hi;
+      }
+    }
+    free = std::move(rest);
+    descend();
+    return more;
   }
 
   void report(std::uint64_t done) const {
