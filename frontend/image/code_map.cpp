@@ -19,8 +19,8 @@
 //
 // Where two equal witnesses disagree about instruction starts, the bytes are doubt (descent.cpp).
 // The rest is padding, data or doubt (byte_classes.cpp). Every step visits a byte a bounded number
-// of times, so the whole is linear: git (628,449 instructions) takes 0.15 s, libx265 (3.0 million) 1.0,
-// chromium (55 million) 37 with 1.7 GB, most of it decoding.
+// of times, so the whole is linear: git (628,449 instructions) takes 0.15 s, libx265 (3.0
+// million) 1.0, chromium (55 million) 37 with 1.7 GB, most of it decoding.
 
 #include "frontend/image/code_map.h"
 
