@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "frontend/cli/patch_batches.h"
+#include "frontend/match/code_writer.h"
 #include "protocol/hex.h"
 
 namespace punster {
@@ -158,11 +159,58 @@ Result<void> Client::send_sites(const Subject& subject, const Selection& selecti
     PUNSTER_TRY(const auto reply, checked(rpc_->call_as<CountersReply>("counters", request)));
     batches.count_from(reply.address);
   }
-  for (const TrampolineRequest& trampoline : batches.trampolines())
+  PUNSTER_TRY(auto hooks, send_hooks(subject, selection));
+  batches.hooks_at(std::move(hooks));
+  PUNSTER_TRY(const auto trampolines, batches.trampolines());
+  for (const TrampolineRequest& trampoline : trampolines)
     PUNSTER_TRY(checked(rpc_->post_message("trampoline", trampoline)));
-  while (const auto request = batches.next())
+  for (;;) {
+    PUNSTER_TRY(const auto request, batches.next());
+    if (!request) return checked(rpc_->drain());
     PUNSTER_TRY(checked(rpc_->post_message("patches", *request)));
-  return checked(rpc_->drain());
+  }
+}
+
+Result<std::map<std::string, Vaddr>> Client::send_hooks(const Subject& subject,
+                                                        const Selection& selection) {
+  std::map<std::string, Vaddr> hooks;
+  for (const Treatment& treatment : selection.treatments)
+    for (const PatchCall& use : treatment.patch.calls()) {
+      const HookFile& file = *use.call->file;
+      if (hooks.contains(file.path())) continue;
+      PUNSTER_TRY(hooks[file.path()], send_hook(file, subject.image.kind() == ImageKind::dso));
+    }
+  return hooks;
+}
+
+/// Chunk by chunk; the backend puts what is reserved without an address side by side.
+Result<Vaddr> Client::send_hook(const HookFile& file, bool library) {
+  if (library && file.needs_end())
+    return error("unsupported", file.path() +
+                                    ": a shared object has no end that its fini or its destructors "
+                                    "could run at");
+  std::optional<Vaddr> base;
+  std::vector<HookChunk> chunks = file.chunks();
+  // Routines are named together with memory, once it is known where they are.
+  if (chunks.size() == 1 && (file.start() || file.end()))
+    chunks.push_back({Vaddr{chunks.front().length.value}, "", Bytes{1}, "r"});
+  for (const HookChunk& chunk : chunks) {
+    ReserveRequest request;
+    request.length = chunk.length.value;
+    request.bytes = chunk.bytes;
+    request.protection = chunk.protection;
+    if (&chunk == &chunks.back() && base) {
+      request.raw = Json::object();
+      if (file.start()) request.raw["init"] = address_value(*base + Bytes{file.start()->value});
+      if (file.end() && !library)
+        request.raw["fini"] = address_value(*base + Bytes{file.end()->value});
+    }
+    PUNSTER_TRY(const auto reply, checked(rpc_->call_as<ReserveReply>("reserve", request)));
+    if (!base) base = reply.address;
+    if (reply.address != *base + Bytes{chunk.address.value})
+      return error("backend_died", "punster-backend put a hook's memory where it cannot be");
+  }
+  return *base;
 }
 
 Result<Statistics> Client::plan() {

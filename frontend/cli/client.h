@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -33,7 +34,7 @@ class Client {
 
   /// binary, options, padding, instructions.
   Result<void> send_subject(const Subject& subject, const OptionsRequest& options);
-  /// counters (when `counters_path` is not empty), trampoline, patches.
+  /// counters (when `counters_path` is not empty), reserve, trampoline, patches.
   Result<void> send_sites(const Subject& subject, const Selection& selection,
                           const std::string& counters_path, bool intel_syntax);
 
@@ -62,6 +63,10 @@ class Client {
   }
   Result<void> send_instructions(const std::vector<Insn>& instructions);
   Result<void> send_padding(const CodeMap& code);
+  /// The hook files that calls name, each mapped once, and where, by their paths.
+  Result<std::map<std::string, Vaddr>> send_hooks(const Subject& subject,
+                                                  const Selection& selection);
+  Result<Vaddr> send_hook(const HookFile& file, bool library);
 
   std::shared_ptr<BackendProcess> process_;
   std::unique_ptr<RpcClient> rpc_;

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "frontend/cli/help_text.h"
@@ -50,13 +51,14 @@ struct Parser {
   TopOptions top;
   ExportOptions exporting;
   CalibrateOptions calibrate;
+  CcOptions cc;
   ServeOptions serve;
   bool serve_stdio = false;
   GroupOptions patch_groups, run_groups, bisect_groups, sites_groups, explain_groups;
   std::vector<std::string> explain_at, show_at;
   CLI::App *patch_command, *run_command, *bisect_command, *sites_command, *explain_command,
       *analyze_command, *show_command, *verify_command, *check_command, *top_command,
-      *export_command, *calibrate_command, *serve_command;
+      *export_command, *calibrate_command, *cc_command, *serve_command;
 
   Parser() {
     app.formatter(std::make_shared<HelpFormatter>());
@@ -75,6 +77,7 @@ struct Parser {
     add_export();
     add_bisect();
     add_calibrate();
+    add_cc();
     add_serve();
   }
 
@@ -275,6 +278,22 @@ struct Parser {
     add_format(command, calibrate.format);
   }
 
+  void add_cc() {
+    CLI::App* command = cc_command = add_command(app, "cc");
+    command
+        ->add_option("FILE", cc.sources,
+                     "Sources in C (.c), C++ (.cpp, .cc, .cxx) or assembly (.S)")
+        ->required()
+        ->option_text("...");
+    command
+        ->add_option("-o,--output", cc.output,
+                     "The hook file (default: the first source's name without its ending, here)")
+        ->option_text("HOOK");
+    command->add_flag("--vector", cc.vector,
+                      "Let it use vector and floating-point registers, which are then saved around "
+                      "every call");
+  }
+
   /// The options of a service are those of punster-backend, and are read by the same code.
   void add_serve() {
     CLI::App* command = serve_command = add_command(app, "serve");
@@ -358,6 +377,12 @@ struct Parser {
   }
 
   Command parse(int argc, const char* const* argv) {
+    // What stands behind -- is for the compiler.
+    const auto dashes = std::find(argv, argv + argc, std::string_view("--"));
+    if (argc > 1 && argv[1] == std::string_view("cc") && dashes != argv + argc) {
+      cc.flags.assign(dashes + 1, argv + argc);
+      argc = static_cast<int>(dashes - argv);
+    }
     app.parse(argc, argv);
     if (*patch_command) return finish_patch(argc, argv);
     if (*run_command) return finish_run();
@@ -376,6 +401,10 @@ struct Parser {
     if (*check_command) return check;
     if (*export_command) return exporting;
     if (*calibrate_command) return calibrate;
+    if (*cc_command) {
+      if (cc.output.empty()) cc.output = std::filesystem::path(cc.sources.front()).stem().string();
+      return cc;
+    }
     if (*serve_command) return finish_serve();
     return top;
   }

@@ -21,7 +21,7 @@ struct NothingToRun {
 using Command =
     std::variant<NothingToRun, PatchOptions, RunOptions, BisectOptions, SitesOptions,
                  ExplainOptions, AnalyzeOptions, ShowOptions, VerifyOptions, CheckOptions,
-                 TopOptions, ExportOptions, CalibrateOptions, ServeOptions>;
+                 TopOptions, ExportOptions, CalibrateOptions, CcOptions, ServeOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
 

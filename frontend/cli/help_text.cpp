@@ -138,6 +138,16 @@ Which source lines ran (the program was compiled with -g), as pages:
   punster calibrate
   punster calibrate --format json --rounds 100000
 )"},
+    {"cc", "punster cc [-o HOOK] [--vector] FILE... [-- FLAGS...]",
+     "Compiles a hook: C or C++ functions that -P 'f(...)@HOOK' has called at every site.",
+     R"(Uses gcc or clang ($CC, $CXX) with what punster/hook.h needs, and refuses what cannot work in a program
+that knows nothing of it: libc, thread-local variables, IFUNCs. FLAGS go to the compiler.
+
+Print where every call leads (entry.c: #include <punster/hook.h>
+  void entry(const void* addr, const void* to) { hook_printf("%p calls %p\n", addr, to); }):
+  punster cc entry.c
+  punster patch -M call -P 'entry((static)addr, target)@entry' prog -o prog.traced
+)"},
     {"serve", "punster serve [--stdio | --listen unix:PATH] [OPTIONS]",
      "Serves the protocol with the analysis inside: open a file, list sites, rewrite it, prove it.",
      R"(Programs in any language talk to it: JSON-RPC 2.0, one message a line; protocol/PROTOCOL.md describes

@@ -21,6 +21,7 @@ struct Run {
   int operator()(const TopOptions& options) const { return run_top(options); }
   int operator()(const ExportOptions& options) const { return run_export(options); }
   int operator()(const CalibrateOptions& options) const { return run_calibrate(options); }
+  int operator()(const CcOptions& options) const { return run_cc(options); }
   int operator()(const ServeOptions& options) const { return run_serve(options); }
 };
 

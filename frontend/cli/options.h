@@ -161,6 +161,12 @@ struct CalibrateOptions {
   Format format = Format::text;
 };
 
+struct CcOptions {
+  std::vector<std::string> sources, flags;  // `flags`: for the compiler
+  std::string output;
+  bool vector = false;
+};
+
 struct ServeOptions {
   ListenOptions listen;
   std::optional<std::string> backend;
@@ -179,6 +185,7 @@ int run_check(const CheckOptions& options);
 int run_top(const TopOptions& options);
 int run_export(const ExportOptions& options);
 int run_calibrate(const CalibrateOptions& options);
+int run_cc(const CcOptions& options);
 int run_serve(const ServeOptions& options);
 
 }  // namespace punster

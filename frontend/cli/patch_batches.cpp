@@ -11,6 +11,7 @@ namespace punster {
 PatchBatches::PatchBatches(const Subject& subject, const Selection& selection, bool intel_syntax)
     : subject_(subject),
       selection_(selection),
+      context_(subject.image, subject.code),
       syntax_(intel_syntax ? Syntax::intel : Syntax::att) {
   const auto& treatments = selection.treatments;
   if (std::any_of(treatments.begin(), treatments.end(),
@@ -32,18 +33,36 @@ PatchBatches::PatchBatches(const Subject& subject, const Selection& selection, b
   }
 }
 
-std::vector<TrampolineRequest> PatchBatches::trampolines() const {
+Result<CallCode> PatchBatches::code_at(const PatchCall& use, std::uint32_t site) const {
+  const ImageKind kind = subject_.image.kind();
+  CallSite at;
+  at.insn = selection_.sites[site].insn;
+  at.id = site;
+  at.context = &context_;
+  at.syntax = syntax_;
+  at.hook = hooks_.at(use.call->file->path());
+  at.relocated = kind != ImageKind::exec && kind != ImageKind::static_exec;
+  return code_of(*use.call, at, use.number);
+}
+
+Result<std::vector<TrampolineRequest>> PatchBatches::trampolines() const {
   std::vector<TrampolineRequest> result;
   std::set<std::string> defined;
   for (const Family& family : families_) {
     if (family.replacement || !defined.insert(family.trampoline).second) continue;
     const Patch& patch = selection_.patch_of(selection_.sites[family.sites.front()]);
     result.push_back({family.trampoline, patch.trampoline_code(), patch.retargets_calls()});
+    for (const PatchCall& use : patch.calls()) {
+      if (!use.call->uniform() || !defined.insert(use.code).second) continue;
+      PUNSTER_TRY(auto code, code_at(use, family.sites.front()));
+      result.push_back({use.code, std::move(code.code), false});
+      if (!use.data.empty()) result.push_back({use.data, std::move(code.data), false});
+    }
   }
   return result;
 }
 
-void PatchBatches::add_columns(PatchesRequest& request, std::uint32_t site) const {
+Result<void> PatchBatches::add_columns(PatchesRequest& request, std::uint32_t site) const {
   const Insn insn = selection_.sites[site].insn;
   const Patch& patch = selection_.patch_of(selection_.sites[site]);
   if (patch.needs_counter())
@@ -55,10 +74,17 @@ void PatchBatches::add_columns(PatchesRequest& request, std::uint32_t site) cons
     request.columns[text_column].push_back(std::move(text));
     request.columns[text_length_column].push_back(std::move(length));
   }
+  for (const PatchCall& use : patch.calls()) {
+    if (use.call->uniform()) continue;
+    PUNSTER_TRY(auto code, code_at(use, site));
+    request.columns[use.code].push_back(std::move(code.code));
+    if (!use.data.empty()) request.columns[use.data].push_back(std::move(code.data));
+  }
+  return success();
 }
 
-std::optional<PatchesRequest> PatchBatches::next() {
-  if (family_ == families_.size()) return std::nullopt;
+Result<std::optional<PatchesRequest>> PatchBatches::next() {
+  if (family_ == families_.size()) return std::optional<PatchesRequest>();
   const Family& family = families_[family_];
   PatchesRequest request;
   request.trampoline = family.trampoline;
@@ -71,13 +97,14 @@ std::optional<PatchesRequest> PatchBatches::next() {
     const Vaddr address = selection_.sites[family.sites[done_]].insn.address();
     request.deltas.push_back(static_cast<std::int64_t>((address - previous).value));
     previous = address;
-    if (!family.replacement) add_columns(request, family.sites[done_]);
+    if (family.replacement) continue;
+    PUNSTER_TRY(add_columns(request, family.sites[done_]));
   }
   if (done_ == family.sites.size()) {
     ++family_;
     done_ = 0;
   }
-  return request;
+  return std::optional(std::move(request));
 }
 
 }  // namespace punster

@@ -12,12 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// `addr in "FILE"`, `name[0]` with name.csv: expressions may name files, by any text between
-/// quotes or spaces that is one.
+/// `addr in "FILE"`, `name[0]` with name.csv, `f()@FILE`: expressions and calls may name files, by
+/// any text between quotes or spaces that is one.
 Result<void> add_files_named(std::string& key, const std::string& expression, RunCache& cache) {
   std::string text = expression;
   for (char& c : text)
-    if (std::string_view("\"'()[]=<>!,").find(c) != std::string_view::npos) c = ' ';
+    if (std::string_view("\"'()[]=<>!,@").find(c) != std::string_view::npos) c = ' ';
   std::istringstream words(text);
   for (std::string word; words >> word;)
     for (const std::string& name : {word, word + ".csv"}) {
@@ -48,7 +48,10 @@ Result<std::string> key_of_options(const PatchOptions& options, RunCache& cache)
       key += "-M " + match + "\n";
       PUNSTER_TRY(add_files_named(key, match, cache));
     }
-    for (const auto& action : group.actions) key += "-P " + action + "\n";
+    for (const auto& action : group.actions) {
+      key += "-P " + action + "\n";
+      PUNSTER_TRY(add_files_named(key, action, cache));
+    }
   }
   key += std::string(options.intel_syntax ? "intel" : "att") + " doubt " +
          std::to_string(static_cast<int>(options.evidence.doubt)) + "\n";

@@ -110,7 +110,7 @@ Result<std::vector<CompiledGroup>> compile(const std::vector<ActionGroup>& group
     }
     std::vector<Action> actions;
     for (const std::string& text : group.actions) {
-      PUNSTER_TRY(auto action, Action::parse(text, names));
+      PUNSTER_TRY(auto action, Action::parse(text, match_options));
       actions.push_back(std::move(action));
     }
     compiled.push_back({Match::all_of(matches), std::move(actions)});

@@ -14,15 +14,21 @@ namespace punster {
 
 namespace {
 
-std::string enclosed(std::string text) { return text.insert(0, 1, '"') += '"'; }
+std::string enclosed(std::string text) {
+  return text.insert(0, 1, '"') += '"';
+}
 
 /// A JSON string. Nearly all are plain, and a detour through the library takes ten times as long.
 std::string quoted(const std::string& text) {
   const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
   return std::all_of(text.begin(), text.end(), plain) ? enclosed(text) : dump_json(Json(text));
 }
-std::string quoted_or_null(const std::string& text) { return text.empty() ? "null" : quoted(text); }
-std::string hex(Vaddr address) { return enclosed(to_hex(address)); }
+std::string quoted_or_null(const std::string& text) {
+  return text.empty() ? "null" : quoted(text);
+}
+std::string hex(Vaddr address) {
+  return enclosed(to_hex(address));
+}
 
 template <typename T, typename F>
 std::string list(const std::vector<T>& elements, F text_of) {
@@ -39,14 +45,18 @@ std::string replacement_fields(const Treatment& treatment) {
   std::string fields;
   for (const Action& action : treatment.actions) {
     if (action.kind() == ActionKind::jump) fields += ",\"jump\":" + hex(action.jump_target());
-    if (action.kind() == ActionKind::exit)
+    if (action.kind() == ActionKind::exit && action.position() != ActionPosition::after)
       fields += ",\"exit\":" + std::to_string(action.exit_status());
-    // Also where a trampoline runs them: other actions come first, or they are longer than the instruction.
-    if (action.kind() == ActionKind::nop || action.kind() == ActionKind::bytes) {
+    // Also where a trampoline runs them: other actions come first, or they are longer than the
+    // instruction.
+    const bool skips =
+        action.kind() == ActionKind::leave && action.position() == ActionPosition::before;
+    if (skips || (action.replaces() && action.kind() != ActionKind::jump &&
+                  action.kind() != ActionKind::exit)) {
       const std::string& bytes = action.replacement();
       fields += ",\"replaced\":" +
-                enclosed(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                                          bytes.size())));
+                enclosed(to_hex(
+                    std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size())));
     }
   }
   return fields;
@@ -60,8 +70,8 @@ Result<SiteRecordWriter> SiteRecordWriter::open(const std::string& path, const S
   return SiteRecordWriter(std::move(draft), subject, selection);
 }
 
-// Put together by hand, in the documented order of fields: a JSON object per site would take longer than
-// the rewriting.
+// Put together by hand, in the documented order of fields: a JSON object per site would take longer
+// than the rewriting.
 void SiteRecordWriter::write(const ResultsReply& page) {
   const Image& image = subject_.image;
   std::string lines;

@@ -1,22 +1,33 @@
 #include "frontend/match/action.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "frontend/match/fault.h"
-#include "frontend/match/payloads.h"
 #include "protocol/hex.h"
 
 namespace punster {
 namespace {
 
-constexpr std::array<std::string_view, 9> action_names = {
-    "empty", "count", "print", "breakpoint", "trap", "exit", "nop", "bytes", "jump"};
+constexpr std::array<std::string_view, 11> action_names = {"empty", "count", "print",  "breakpoint",
+                                                           "trap",  "exit",  "signal", "break",
+                                                           "nop",   "bytes", "jump"};
 
 std::string_view trimmed(std::string_view s) {
   while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
   while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
   return s;
+}
+
+// The length of the word that `text` begins with.
+std::size_t word_length(std::string_view text) {
+  std::size_t length = 0;
+  while (length < text.size() &&
+         ((text[length] >= 'a' && text[length] <= 'z') || text[length] == '_'))
+    ++length;
+  return length;
 }
 
 // An action taken apart: `name` or `name(argument)`. The parts are views of `text`.
@@ -30,12 +41,9 @@ struct ActionText {
   }
 };
 
-Result<ActionText> take_apart(std::string_view text) {
-  ActionText parts{text, trimmed(text), {}, false};
-  std::size_t length = 0;
-  while (length < parts.name.size() &&
-         ((parts.name[length] >= 'a' && parts.name[length] <= 'z') || parts.name[length] == '_'))
-    ++length;
+Result<ActionText> take_apart(std::string_view text, std::string_view action) {
+  ActionText parts{text, action, {}, false};
+  const std::size_t length = word_length(action);
   const std::string_view rest = trimmed(parts.name.substr(length));
   parts.name = parts.name.substr(0, length);
   if (length == 0)
@@ -59,96 +67,171 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
-// Addresses as JSON: a number where JSON keeps its bits, else a string, which any client can hold.
-Json address_value(Vaddr address) {
-  if (address.value < 1ull << 53) return address.value;
-  char digits[16];
-  const auto end = std::to_chars(digits, digits + sizeof digits, address.value, 16).ptr;
-  return "0x" + std::string(digits, end);
+// 5, SIGTRAP, TRAP
+std::optional<int> signal_number(std::string_view text) {
+  if (const auto value = number(text))
+    return *value >= 1 && *value <= 64 ? std::optional(static_cast<int>(*value)) : std::nullopt;
+  if (text.starts_with("SIG")) text.remove_prefix(3);
+  for (int signal = 1; signal < 32; ++signal)
+    if (const char* name = ::sigabbrev_np(signal); name != nullptr && text == name) return signal;
+  return std::nullopt;
 }
 
 }  // namespace
 
-Result<Action> Action::parse(std::string_view text, const NameResolver& names) {
-  PUNSTER_TRY(const auto parts, take_apart(text));
-  const std::string_view name = parts.name, argument = parts.argument;
-  Action action;
-  bool wants_argument = false;
-  if (name == "empty") {
-    action.kind_ = ActionKind::empty;
-  } else if (name == "count") {
-    action.kind_ = ActionKind::count;
-    if (parts.has_argument) {
-      if (argument != "atomic") return parts.fault(argument, "expected `count` or `count(atomic)`");
-      action.kind_ = ActionKind::count_atomic;
-      return action;
+// One action; the position first, then what it is.
+class ActionParser {
+ public:
+  ActionParser(std::string_view text, const MatchOptions& options)
+      : text_(text), options_(options) {}
+
+  Result<Action> run() {
+    std::string_view rest = trimmed(text_);
+    bool placed = false;
+    for (const auto& [word, position] : {std::pair{"before", ActionPosition::before},
+                                         {"replace", ActionPosition::replace},
+                                         {"after", ActionPosition::after}}) {
+      if (rest.substr(0, word_length(rest)) != word) continue;
+      const std::string_view behind = trimmed(rest.substr(word_length(rest)));
+      if (behind.empty() || behind.front() == '(') break;
+      action_.position_ = position;
+      rest = behind;
+      placed = true;
+      break;
     }
-  } else if (name == "print") {
-    action.kind_ = ActionKind::print;
-  } else if (name == "breakpoint" || name == "trap") {
-    action.kind_ = ActionKind::breakpoint;
-  } else if (name == "nop") {
-    action.kind_ = ActionKind::nop;
-  } else if (name == "exit") {
-    action.kind_ = ActionKind::exit;
-    wants_argument = true;
-  } else if (name == "bytes") {
-    action.kind_ = ActionKind::bytes;
-    wants_argument = true;
-  } else if (name == "jump") {
-    action.kind_ = ActionKind::jump;
-    wants_argument = true;
-  } else {
-    const auto hint = did_you_mean(name, action_names);
-    return parts.fault(name,
-                       "unknown action `" + std::string(name) + "`" +
+    if (CallAction::looks_like_one(rest)) {
+      PUNSTER_TRY(
+          auto call,
+          CallAction::parse(text_, static_cast<std::size_t>(rest.data() - text_.data()), options_));
+      action_.kind_ = ActionKind::call;
+      action_.call_ = std::make_shared<const CallAction>(std::move(call));
+      return std::move(action_);
+    }
+    PUNSTER_TRY(const auto parts, take_apart(text_, rest));
+    PUNSTER_TRY(take(parts));
+    if (action_.kind_ >= ActionKind::nop) {
+      if (placed && action_.position_ != ActionPosition::replace)
+        return parts.fault(parts.name, "`" + std::string(parts.name) +
+                                           "` stands in place of the instruction, never " +
+                                           "before or after it");
+      action_.position_ = ActionPosition::replace;
+    }
+    return std::move(action_);
+  }
+
+ private:
+  struct Known {
+    std::string_view name;
+    ActionKind kind;
+    bool wants_argument;
+  };
+
+  Result<void> take(const ActionText& parts) {
+    constexpr Known all[] = {{"empty", ActionKind::empty, false},
+                             {"print", ActionKind::print, false},
+                             {"breakpoint", ActionKind::breakpoint, false},
+                             {"trap", ActionKind::breakpoint, false},
+                             {"break", ActionKind::leave, false},
+                             {"nop", ActionKind::nop, false},
+                             {"exit", ActionKind::exit, true},
+                             {"signal", ActionKind::signal, true},
+                             {"bytes", ActionKind::bytes, true},
+                             {"jump", ActionKind::jump, true}};
+    const std::string_view name = parts.name, argument = parts.argument;
+    if (name == "count") {
+      if (parts.has_argument && argument != "atomic")
+        return parts.fault(argument, "expected `count` or `count(atomic)`");
+      action_.kind_ = parts.has_argument ? ActionKind::count_atomic : ActionKind::count;
+      return success();
+    }
+    const Known* known = std::find_if(std::begin(all), std::end(all),
+                                      [&](const Known& k) { return k.name == name; });
+    if (known == std::end(all)) return unknown(parts);
+    action_.kind_ = known->kind;
+    if (!known->wants_argument && parts.has_argument)
+      return parts.fault(argument, "`" + std::string(name) + "` takes nothing in parentheses");
+    if (known->wants_argument && !parts.has_argument)
+      return parts.fault(text_.substr(text_.size()),
+                         "`" + std::string(name) + "` wants something in parentheses");
+    return known->wants_argument ? take_argument(parts) : success();
+  }
+
+  static Error unknown(const ActionText& parts) {
+    const std::string name(parts.name);
+    if (parts.has_argument)
+      return parts.fault(parts.name, "unknown action `" + name + "`" +
+                                         did_you_mean(parts.name, action_names) +
+                                         "; a call of your own function is f(...)@FILE");
+    const auto hint = did_you_mean(parts.name, action_names);
+    return parts.fault(parts.name,
+                       "unknown action `" + name + "`" +
                            (hint.empty() ? "; there are empty, count, count(atomic), print, "
-                                           "breakpoint, exit(N), nop, bytes(HEX), jump(ADDRESS)"
+                                           "breakpoint, exit(N), signal(SIG), break, nop, "
+                                           "bytes(HEX), jump(ADDRESS), f(...)@FILE"
                                          : hint));
   }
-  if (!wants_argument && parts.has_argument)
-    return parts.fault(argument, "`" + std::string(name) + "` takes nothing in parentheses");
-  if (!wants_argument) return action;
-  if (!parts.has_argument)
-    return parts.fault(text.substr(text.size()),
-                       "`" + std::string(name) + "` wants something in parentheses");
 
-  if (action.kind_ == ActionKind::exit) {
-    const auto status = number(argument);
-    if (!status || *status > 255)
-      return parts.fault(argument, "an exit status is a number from 0 to 255");
-    action.status_ = static_cast<int>(*status);
-  } else if (action.kind_ == ActionKind::bytes) {
-    const auto bytes = parse_hex_bytes(argument);
-    if (!bytes || bytes->empty())
-      return parts.fault(argument, "expected pairs of hexadecimal digits, as in `bytes(31 c0 c3)`");
-    action.bytes_ = *bytes;
-  } else if (const auto address = number(argument)) {
-    action.target_ = Vaddr{*address};
-  } else if (const auto resolved = names ? names(argument) : std::nullopt) {
-    action.target_ = *resolved;
-  } else {
-    return parts.fault(argument, argument.empty()
-                                     ? "expected an address or the name of a symbol"
-                                     : "no symbol `" + std::string(argument) + "` to jump to");
+  Result<void> take_argument(const ActionText& parts) {
+    const std::string_view argument = parts.argument;
+    if (action_.kind_ == ActionKind::exit) {
+      const auto status = number(argument);
+      if (!status || *status > 255)
+        return parts.fault(argument, "an exit status is a number from 0 to 255");
+      action_.status_ = static_cast<int>(*status);
+    } else if (action_.kind_ == ActionKind::signal) {
+      const auto signal = signal_number(argument);
+      if (!signal) return parts.fault(argument, "expected a signal such as SIGTRAP, or its number");
+      action_.status_ = *signal;
+    } else if (action_.kind_ == ActionKind::bytes) {
+      const auto bytes = parse_hex_bytes(argument);
+      if (!bytes || bytes->empty())
+        return parts.fault(argument,
+                           "expected pairs of hexadecimal digits, as in `bytes(31 c0 c3)`");
+      action_.bytes_ = *bytes;
+    } else if (const auto address = number(argument)) {
+      action_.target_ = Vaddr{*address};
+    } else if (const auto resolved = options_.names ? options_.names(argument) : std::nullopt) {
+      action_.target_ = *resolved;
+    } else {
+      return parts.fault(argument, argument.empty()
+                                       ? "expected an address or the name of a symbol"
+                                       : "no symbol `" + std::string(argument) + "` to jump to");
+    }
+    return success();
   }
-  return action;
+
+  const std::string_view text_;
+  const MatchOptions& options_;
+  Action action_;
+};
+
+Result<Action> Action::parse(std::string_view text, const MatchOptions& options) {
+  return ActionParser(text, options).run();
 }
 
 std::string Action::to_string() const {
+  const std::string where = kind_ >= ActionKind::nop || position_ == ActionPosition::before ? ""
+                            : position_ == ActionPosition::after ? "after "
+                                                                 : "replace ";
   switch (kind_) {
     case ActionKind::empty:
-      return "empty";
+      return where + "empty";
     case ActionKind::count:
-      return "count";
+      return where + "count";
     case ActionKind::count_atomic:
-      return "count(atomic)";
+      return where + "count(atomic)";
     case ActionKind::print:
-      return "print";
+      return where + "print";
     case ActionKind::breakpoint:
-      return "breakpoint";
+      return where + "breakpoint";
     case ActionKind::exit:
-      return "exit(" + std::to_string(status_) + ")";
+      return where + "exit(" + std::to_string(status_) + ")";
+    case ActionKind::signal:
+      return where + "signal(" + std::to_string(status_) + ")";
+    case ActionKind::leave:
+      return where + "break";
+    case ActionKind::call:
+      return where + call_->text;
     case ActionKind::nop:
       return "nop";
     case ActionKind::bytes: {
@@ -159,74 +242,6 @@ std::string Action::to_string() const {
       return "jump(" + to_hex(target_) + ")";
   }
   return "";
-}
-
-Result<Patch> Patch::compose(const std::vector<Action>& actions) {
-  Patch patch;
-  patch.code_ = Json::array();
-  patch.only_replaces_ = true;
-  for (const auto& action : actions) {
-    if (action.kind() == ActionKind::empty) continue;
-    patch.name_ += (patch.name_.empty() ? "$" : "+") + action.to_string();
-    if (action.replaces()) {
-      if (patch.replacement_)
-        return error("bad_action", "`" + patch.replacement_->to_string() + "` and `" +
-                                       action.to_string() +
-                                       "` both stand in for the instruction; only one can");
-      patch.replacement_ = action;
-      continue;
-    }
-    patch.only_replaces_ = false;
-    append(patch.code_, payload_of(action));
-    patch.needs_counter_ |=
-        action.kind() == ActionKind::count || action.kind() == ActionKind::count_atomic;
-    patch.needs_text_ |= action.kind() == ActionKind::print;
-  }
-  if (patch.name_.empty()) patch.name_ = "$empty";
-
-  if (!patch.replacement_) {
-    patch.only_replaces_ = false;
-    patch.code_.push_back("$instr");
-  } else if (patch.replacement_->kind() == ActionKind::bytes) {
-    for (const char byte : patch.replacement_->replacement())
-      patch.code_.push_back(static_cast<std::uint8_t>(byte));
-  }
-  if (patch.replacement_ && patch.replacement_->kind() == ActionKind::jump) {
-    patch.code_.push_back(0xe9);
-    patch.code_.push_back({{"rel32", address_value(patch.replacement_->jump_target())}});
-  } else {
-    patch.code_.push_back("$break");
-  }
-  if (patch.needs_text_) {
-    // One copy serves every print of the site.
-    patch.code_.push_back(".Lasmstr");
-    patch.code_.push_back(text_column);
-  }
-  return patch;
-}
-
-std::optional<std::string> Patch::in_place(unsigned length) const {
-  if (!only_replaces_) return std::nullopt;
-  switch (replacement_->kind()) {
-    case ActionKind::nop:
-      return "";
-    case ActionKind::bytes:
-      if (replacement_->replacement().size() <= length) return replacement_->replacement();
-      return std::nullopt;
-    default:
-      return std::nullopt;
-  }
-}
-
-Json counter_value(Vaddr slot) {
-  return address_value(slot);
-}
-
-std::pair<Json, Json> text_values(std::string_view assembly) {
-  std::string line(assembly);
-  line += '\n';
-  const std::size_t length = line.size();
-  return {Json{{"string", std::move(line)}}, Json(length)};
 }
 
 }  // namespace punster

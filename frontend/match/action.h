@@ -1,6 +1,6 @@
 // Actions: what is done at a site.
 //
-//   PUNSTER_TRY(auto action, Action::parse("count", names));
+//   PUNSTER_TRY(auto action, Action::parse("after count", {Syntax::att, names}));
 //   PUNSTER_TRY(auto patch, Patch::compose({action, ...}));    // all actions of one site, in order
 //   if (auto bytes = patch.in_place(insn.length()))
 //     request.replace = *bytes;                               // one request per distinct
@@ -9,7 +9,8 @@
 //     request.trampoline = patch.trampoline_name();           // defined once:
 //     patch.trampoline_code() if (patch.needs_counter())
 //     columns["$counter"].push_back(counter_value(slot address)); if (patch.needs_text()) append
-//     both of text_values(assembly(...)) to "$asmstr", "$asmstrlen"
+//     both of text_values(assembly(...)) to "$asmstr", "$asmstrlen"; for each of patch.calls() what
+//     code_of(call) says to the macros that it names, as a trampoline where call.uniform()
 //
 // Errors have the kind "bad_action"; message and `where` are made as in match.h.
 
@@ -21,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/match/call_action.h"
 #include "frontend/match/match.h"
 #include "protocol/messages.h"
 #include "protocol/result.h"
@@ -28,42 +30,64 @@
 namespace punster {
 
 enum class ActionKind : std::uint8_t {
-  empty,         // run the displaced instruction, nothing else
+  empty,         // nothing
   count,         // plain increment of the site's counter
   count_atomic,  // count(atomic)
   print,         // assembly text and a newline to stderr
-  breakpoint,    // int3 before the instruction; alias trap
+  breakpoint,    // int3; alias trap
   exit,          // exit(N)
+  signal,        // signal(SIG) to the thread
+  leave,         // break: go on behind the instruction
+  call,          // f(...)@FILE, if f(...)@FILE break, if f(...)@FILE goto
   nop,           // in place of the instruction: nothing
   bytes,         // bytes(31 c0 c3): in place of the instruction
   jump,          // jump(ADDR) or jump(symbol): in place of the instruction
 };
 
+/// Where it runs: `before f()@FILE`.
+enum class ActionPosition : std::uint8_t { before, replace, after };
+
 class Action {
  public:
-  /// `names` resolves the symbol of jump(symbol); without it only addresses are taken.
-  static Result<Action> parse(std::string_view text, const NameResolver& names = nullptr);
+  /// Without `options.names` only addresses are taken where a symbol may stand; without
+  /// `options.files` there are no calls.
+  static Result<Action> parse(std::string_view text, const MatchOptions& options = {});
 
   [[nodiscard]] ActionKind kind() const { return kind_; }
-  /// nop, bytes and jump stand in for the instruction.
-  [[nodiscard]] bool replaces() const { return kind_ >= ActionKind::nop; }
-  /// Canonical text: "count(atomic)", "bytes(31c0c3)", "jump(0x1139)".
+  [[nodiscard]] ActionPosition position() const { return position_; }
+  /// Stands in for the instruction, as nop, bytes and jump always do.
+  [[nodiscard]] bool replaces() const { return position_ == ActionPosition::replace; }
+  /// Canonical text: "count(atomic)", "bytes(31c0c3)", "after jump(0x1139)".
   [[nodiscard]] std::string to_string() const;
 
+  /// Of exit; of signal, its number.
   [[nodiscard]] int exit_status() const { return status_; }
+  /// Of ActionKind::call.
+  [[nodiscard]] const CallAction& call() const { return *call_; }
+  [[nodiscard]] const std::shared_ptr<const CallAction>& shared_call() const { return call_; }
   [[nodiscard]] const std::string& replacement() const { return bytes_; }
   [[nodiscard]] Vaddr jump_target() const { return target_; }
 
  private:
   Action() = default;
+  friend class ActionParser;
   ActionKind kind_ = ActionKind::empty;
+  ActionPosition position_ = ActionPosition::before;
   int status_ = 0;
+  std::shared_ptr<const CallAction> call_;
   std::string bytes_;
   Vaddr target_;
 };
 
-/// All actions of one site. They run in order before the instruction, or before what stands in for
-/// it.
+/// A call within a patch: which macros of the template it stands for.
+struct PatchCall {
+  std::shared_ptr<const CallAction> call;
+  unsigned number = 0;     // for code_of
+  std::string code, data;  // names of macros; `data` empty when there is never any
+};
+
+/// All actions of one site: those before the instruction in order, the instruction or what stands
+/// in for it, those behind it in order.
 class Patch {
  public:
   /// Errors: kind "bad_action" when two actions replace the instruction. None: like `empty`.
@@ -79,18 +103,23 @@ class Patch {
 
   [[nodiscard]] bool needs_counter() const { return needs_counter_; }  // column "$counter"
   [[nodiscard]] bool needs_text() const { return needs_text_; }  // columns "$asmstr", "$asmstrlen"
-  /// Whether the template may be entered by a retargeted call: see TrampolineRequest::retarget_calls.
-  /// Every payload qualifies: each moves rsp below the red zone before it writes, which is right wherever
-  /// rsp points. What stands in for a call does not: it would leave the return address on the stack.
-  [[nodiscard]] bool retargets_calls() const { return !replacement_; }
+  [[nodiscard]] const std::vector<PatchCall>& calls() const { return calls_; }
+  /// Whether the template may be entered by a retargeted call: see
+  /// TrampolineRequest::retarget_calls. Every payload qualifies: each moves rsp below the red zone
+  /// before it writes, which is right wherever rsp points; calls say for themselves. What stands in
+  /// for a call does not, nor does `break`: they would leave the return address on the stack.
+  [[nodiscard]] bool retargets_calls() const { return retargets_calls_; }
   /// Whether the original instruction is still executed.
   [[nodiscard]] bool runs_instruction() const { return !replacement_; }
 
  private:
   Patch() = default;
+  void add(const Action& action);
+  void add_data();
   std::string name_;
   Json code_;
-  bool needs_counter_ = false, needs_text_ = false;
+  std::vector<PatchCall> calls_;
+  bool needs_counter_ = false, needs_text_ = false, retargets_calls_ = true;
   std::optional<Action> replacement_;
   bool only_replaces_ = false;
 };

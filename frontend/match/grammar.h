@@ -20,6 +20,8 @@ class Grammar {
   /// Borrows all but the tokens.
   Grammar(std::string_view expression, const MatchOptions& options, std::vector<Token> tokens);
   Result<std::shared_ptr<const Match::Program>> run();
+  /// The same for what need not be a condition.
+  Result<std::shared_ptr<const Match::Program>> run_for_value();
 
  private:
   using Id = std::uint32_t;  // of a node

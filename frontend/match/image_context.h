@@ -26,7 +26,7 @@ class ImageContext final : public MatchContext {
   /// Finds all of them when first asked.
   [[nodiscard]] const Extent* extent(ExtentKind kind, Vaddr address) const override;
 
-  /// For MatchOptions and Action::parse. Borrows the image.
+  /// For MatchOptions. Borrows the image.
   [[nodiscard]] NameResolver names() const { return names(image_); }
   /// The same before the image is analysed.
   [[nodiscard]] static NameResolver names(const Image& image);

@@ -121,7 +121,7 @@ class Evaluation {
     }
   }
 
- private:
+  // Views what the instruction's view or the program holds.
   Value value(std::uint32_t id) {
     const Node& node = program_.nodes[id];
     if (node.op == Op::constant) return program_.constants[node.a];
@@ -166,6 +166,7 @@ class Evaluation {
     }
   }
 
+ private:
   Value cell(const Table& table, std::uint32_t column) {
     const auto row = table.find(views_.here().insn().address().value);
     if (row == table.end() || column >= row->second.size()) return {};
@@ -322,6 +323,24 @@ bool Match::matches(const Insn& insn, const MatchContext& context) const {
     assert(program->syntax == programs_.front()->syntax);
     return Evaluation(*program, views).holds(program->root);
   });
+}
+
+Expression::Expression(std::shared_ptr<const Match::Program> program)
+    : program_(std::move(program)) {}
+
+Result<Expression> Expression::parse(std::string_view text, std::size_t from, std::size_t size,
+                                     const MatchOptions& options) {
+  PUNSTER_TRY(auto program, compile_value(text, from, size, options));
+  return Expression(std::move(program));
+}
+
+ExpressionValue Expression::at(const Insn& insn, const MatchContext& context) const {
+  using Kind = ExpressionValue::Kind;
+  Views views(insn, context, program_->syntax);
+  const Value value = Evaluation(*program_, views).value(program_->root);
+  if (is_number(value)) return {Kind::number, value.number, {}};
+  if (value.type == is::text) return {Kind::text, 0, std::string(value.text)};
+  return {};
 }
 
 bool Match::always() const {

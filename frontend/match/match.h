@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -86,6 +87,26 @@ class Match {
  private:
   explicit Match(std::vector<std::shared_ptr<const Program>> programs);
   std::vector<std::shared_ptr<const Program>> programs_;
+};
+
+/// What an expression that is no condition comes to at an instruction.
+struct ExpressionValue {
+  enum class Kind : std::uint8_t { undefined, number, text } kind = Kind::undefined;
+  std::int64_t number = 0;  // of conditions, 0 or 1
+  std::string text;
+};
+
+/// An expression for a value: `size + 1`, `F.name`, `calls[2]`. Like Match in all else.
+class Expression {
+ public:
+  /// Of `text`, the part [from, from + size); faults point into the whole.
+  static Result<Expression> parse(std::string_view text, std::size_t from, std::size_t size,
+                                  const MatchOptions& options);
+  [[nodiscard]] ExpressionValue at(const Insn& insn, const MatchContext& context) const;
+
+ private:
+  explicit Expression(std::shared_ptr<const Match::Program> program);
+  std::shared_ptr<const Match::Program> program_;
 };
 
 }  // namespace punster

@@ -1,6 +1,7 @@
 #include "frontend/match/parser.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "frontend/match/fault.h"
 #include "frontend/match/grammar.h"
@@ -11,6 +12,20 @@ Result<std::shared_ptr<const Match::Program>> compile_expression(std::string_vie
                                                                  const MatchOptions& options) {
   PUNSTER_TRY(auto tokens, tokenise(expression));
   return Grammar(expression, options, std::move(tokens)).run();
+}
+
+Result<std::shared_ptr<const Match::Program>> compile_value(std::string_view text, std::size_t from,
+                                                            std::size_t size,
+                                                            const MatchOptions& options) {
+  // Blanks in front: positions are those of the whole text.
+  auto tokens = tokenise(std::string(from, ' ') + std::string(text.substr(from, size)));
+  if (tokens.has_error()) {
+    const Error& fault = tokens.error();  // "column 12", and the complaint above the text
+    const auto column = std::strtoul(fault.where.c_str() + fault.where.find(' ') + 1, nullptr, 10);
+    return fault_at("bad_expression", text, column - 1,
+                    fault.message.substr(0, fault.message.find('\n')));
+  }
+  return Grammar(text, options, std::move(tokens).value()).run_for_value();
 }
 
 Grammar::Grammar(std::string_view expression, const MatchOptions& options,
@@ -25,6 +40,17 @@ Result<std::shared_ptr<const Match::Program>> Grammar::run() {
   if (now().kind != Token::Kind::end)
     return fault("expected `and`, `or` or the end, not " + shown(now()));
   PUNSTER_TRY(require_condition(root));
+  program_->root = root;
+  program_->syntax = options_.syntax;
+  return std::shared_ptr<const Match::Program>(program_);
+}
+
+Result<std::shared_ptr<const Match::Program>> Grammar::run_for_value() {
+  PUNSTER_TRY(const Id root, either());
+  if (now().kind != Token::Kind::end) return fault("expected `,` or `)`, not " + shown(now()));
+  if (!(types_[root] & (is::condition | is::number | is::text)))
+    return fault_at_position(positions_[root],
+                             "expected a number or text, but this is " + describe(types_[root]));
   program_->root = root;
   program_->syntax = options_.syntax;
   return std::shared_ptr<const Match::Program>(program_);

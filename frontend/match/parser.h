@@ -25,4 +25,8 @@ namespace punster {
 [[nodiscard]] Result<std::shared_ptr<const Match::Program>> compile_expression(
     std::string_view expression, const MatchOptions& options);
 
+/// The part [from, from + size) of `text` as a number, a condition or text.
+[[nodiscard]] Result<std::shared_ptr<const Match::Program>> compile_value(
+    std::string_view text, std::size_t from, std::size_t size, const MatchOptions& options);
+
 }  // namespace punster

@@ -14,6 +14,8 @@
 // the syscall instruction saves rflags in r11, and the return from the system call restores them.
 // write(2, text, length), once: a line cut short by a full pipe stays short.
 //
+// `signal` goes to this thread alone.
+//
 // `exit` ends all threads (exit_group). Where a filter forbids even that, ud2 stops the program
 // instead of letting it run on with wrong registers.
 
@@ -57,6 +59,8 @@ const char* template_name(ActionKind kind) {
       return "breakpoint";
     case ActionKind::exit:
       return "exit";
+    case ActionKind::signal:
+      return "signal";
     default:
       return nullptr;
   }

@@ -18,8 +18,8 @@ from rewriting import Failure
 HERE = Path(__file__).resolve().parent
 
 ROWS = {
-    "subcommand": "patch sites explain analyze show verify check top export bisect run calibrate serve",
-    "action": "empty count count(atomic) print breakpoint trap exit nop bytes jump",
+    "subcommand": "patch sites explain analyze show verify check top export bisect run calibrate cc serve",
+    "action": "empty count count(atomic) print breakpoint trap exit signal break nop bytes jump call",
     "match": "true jmp jcc call ret syscall asm mnemonic addr offset size section symbol target "
              "random BB F file absname basename dirname line op src dst reg mem imm reads writes and or not ( == != < <= > >= regex in csv json",
     "method": "initialize binary options reserve trampoline instruction instructions patch patches "
@@ -34,7 +34,7 @@ ROWS = {
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
               "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --idle-seconds --open-files --output-size --grace --record "
-              "--with-libraries --names --cache --cache-size --address-space --stack --kernel",
+              "--vector --with-libraries --names --cache --cache-size --address-space --stack --kernel",
     "format": "text json csv",
     "export": "drcov lcov csv json",
     "environment": "PUNSTER_STRICT PUNSTER_COUNTERS PUNSTER_TRAPS PUNSTER_DEBUG PUNSTER_CACHE",
@@ -92,6 +92,11 @@ def _expression_uses(expression, name):
     return name in expression
 
 
+def _is_action(text, name):
+    text = re.sub(r"^ *(before|replace|after) ", "", text)
+    return ")@" in text if name == "call" else text.startswith(name)
+
+
 def _statistics_seen():
     seen = {}
     for arguments, _ in rewriting.calls:
@@ -107,7 +112,7 @@ def claims_kept(test):
         kind, name = claim.split(":", 1)
         kept = {
             "subcommand": lambda: any(c[:1] == [name] for c in calls),
-            "action": lambda: any(v.startswith(name) for c in calls for v in values_of(c, "-P")),
+            "action": lambda: any(_is_action(v, name) for c in calls for v in values_of(c, "-P")),
             "match": lambda: any(_expression_uses(v, name) for c in calls for v in values_of(c, "-M")),
             "method": lambda: name in methods_called,
             "statistic": lambda: any(name in s for s in _statistics_seen()),

@@ -64,9 +64,10 @@ TEST_CASE("every action has one canonical spelling", "[action]") {
 }
 
 TEST_CASE("jump takes the name of a symbol", "[action]") {
-  const auto action = Action::parse("jump(check)", [](std::string_view name) {
+  const auto resolver = [](std::string_view name) {
     return name == "check" ? std::optional(Vaddr{0x1139}) : std::nullopt;
-  });
+  };
+  const auto action = Action::parse("jump(check)", {Syntax::att, resolver});
   CHECK(action.value().jump_target() == Vaddr{0x1139});
 }
 
@@ -152,6 +153,64 @@ TEST_CASE("a replacement together with a payload takes a trampoline, payload fir
     CHECK(both.in_place(15) == std::nullopt);
     CHECK(both.trampoline_code() == Json{0xcc, "$break"});
   }
+}
+
+TEST_CASE("actions stand before the instruction, in its place or behind it", "[action]") {
+  CHECK(patch({"after breakpoint", "before exit(3)", "breakpoint"}).trampoline_code() ==
+        Json{0xbf,
+             {{"int32", 3}},
+             0xb8,
+             0xe7,
+             0,
+             0,
+             0,
+             0x0f,
+             0x05,
+             0x0f,
+             0x0b,
+             0xcc,
+             "$instr",
+             0xcc,
+             "$break"});
+  CHECK(patch({"replace breakpoint"}).trampoline_code() == Json{0xcc, "$break"});
+  CHECK(patch({"replace empty"}).in_place(3) == "");
+  CHECK(patch({"break"}).trampoline_code()[0] == "$break");
+  CHECK_FALSE(patch({"break"}).retargets_calls());
+  CHECK(canonical(" after  count") == "after count");
+  CHECK(canonical("replace trap") == "replace breakpoint");
+  CHECK(canonical("signal(SIGTRAP)") == "signal(5)");
+  CHECK(fault("after nop") ==
+        "column 7: `nop` stands in place of the instruction, never before or after it");
+  CHECK(fault("signal(SIGNONE)").starts_with("column 8: expected a signal"));
+}
+
+TEST_CASE("mistakes in calls point at their column", "[action]") {
+  const auto faults = [](const std::string& arguments) { return fault("f(" + arguments + ")@h"); };
+  CHECK(
+      fault("f(rax)").starts_with("column 1: unknown action `f`; a call of your own function is"));
+  CHECK(fault("if f(rax)@h") == "column 12: expected `break` or `goto` behind the call");
+  CHECK(fault("if f(rax)@h jump") == "column 13: expected `break` or `goto` behind the call");
+  CHECK(fault("if f(rax) break") == "column 11: expected `@` and a file that `punster cc` made");
+  CHECK(fault("f<dirty>(rax)@h") == "column 2: expected <clean> or <naked>");
+  CHECK(fault("f(rax)@").starts_with("column 8: expected a file"));
+  CHECK(fault("if (rax)@h break") == "column 4: expected the name of a function");
+  CHECK(faults("rax,") == "column 7: expected an argument");
+  CHECK(faults("1, raxx") == "column 6: unknown argument `raxx`, did you mean `rax`?");
+  CHECK(faults("&nothing").starts_with("column 4: `&nothing` is neither a register"));
+  CHECK(faults("&rip").starts_with("column 3: `rip` cannot be written"));
+  CHECK(faults("&addr").starts_with("column 3: this has no address"));
+  CHECK(faults("xmm0") == "column 3: a vector register is passed by pointer: &xmm0");
+  CHECK(faults("cr0").starts_with("column 3: `cr0` cannot be passed"));
+  CHECK(faults("(static)size").starts_with("column 3: (static) is for addr"));
+  CHECK(faults("(static float)addr").starts_with("column 3: `float` is no type to cast to"));
+  CHECK(faults("op[x]") == "column 3: expected `op[0]`");
+  CHECK(faults("&op[0].size").starts_with("column 3: this has no address"));
+  CHECK(faults("op[0].seg").starts_with("column 3: a segment register cannot be passed"));
+  CHECK(faults("mem24<(%rax)>").starts_with("column 3: expected a memory operand"));
+  CHECK(faults("writes").starts_with("column 3: expected a number or text, but this is a set"));
+  CHECK(faults("0,1,2,3,4,5,6,7,8") == "column 19: more than 8 arguments");
+  CHECK(fault("f<naked>(0,1,2,3,4,5,6)@h") == "column 22: more than 6 arguments");
+  CHECK(fault("f()@/nonexistent").starts_with("column 5: /nonexistent: "));
 }
 
 TEST_CASE("only one action can stand in for the instruction", "[action]") {
