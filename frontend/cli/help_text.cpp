@@ -28,8 +28,10 @@ Exit status: 0 done, 1 failed or nothing matched, 2 wrong usage, 3 not all patch
   target, random, BB, F, op[0].., src[0].., dst[0].., reg[0].., mem[0].., imm[0].., reads, writes; == != < <= > >= in,
   "regular expressions", and, or, not, ( ). Several -M before one -P must all match; none at all matches
   everything.
-Actions: empty, count, count(atomic), print, breakpoint, exit(N) run before the instruction;
-  nop, bytes(31 c0 c3), jump(ADDRESS) stand in its place. Several at one site run in this order.
+Actions: empty, count, count(atomic), print, breakpoint, exit(N), signal(SIG), break, and calls of your own functions:
+  f(rax, &op[0], asm)@FILE, if f(addr)@FILE break, if f(addr)@FILE goto, with FILE made by `punster cc`. They run before
+  the instruction, or as `before`, `replace` or `after` in front says; nop, bytes(31 c0 c3), jump(ADDRESS) stand in its
+  place. Several at one site run in this order.
 
 Put an empty trampoline under every jump:
   punster patch -M jmp -P empty /bin/ls -o ls.empty
@@ -124,7 +126,8 @@ The ten busiest sites, for a script:
   punster top ls.counted.counts --once --rows 10 --format json
 )"},
     {"export", "punster export DATA INPUT --to FORMAT [OPTIONS]",
-     "Prints what -P count counted as coverage: blocks (drcov), source lines (lcov), or all (csv, json).",
+     "Prints what -P count counted as coverage: blocks (drcov), source lines (lcov), or all (csv, "
+     "json).",
      R"(Which basic blocks ran, for Lighthouse and other viewers of drcov version 2:
   punster patch -M BB.entry -P count /usr/bin/git -o git.cov
   ./git.cov log > /dev/null

@@ -260,7 +260,8 @@ void hook_exit(int status) {
 
 /* Pointers in the hook's variables hold link-time addresses: the file stands elsewhere now. */
 static void relocate(void) {
-  const char* const here = __ehdr_start;
+  uintptr_t here = (uintptr_t)__ehdr_start;
+  __asm__("" : "+r"(here)); /* compilers must not see that this is written through a constant's address */
   const Elf64_Rela* table = NULL;
   size_t bytes = 0;
   for (const Elf64_Dyn* entry = _DYNAMIC; entry->d_tag != DT_NULL; ++entry) {
@@ -268,7 +269,7 @@ static void relocate(void) {
     if (entry->d_tag == DT_RELASZ) bytes = entry->d_un.d_val;
   }
   for (size_t i = 0; i < bytes / sizeof *table; ++i)
-    *(uint64_t*)(here + table[i].r_offset) = (uint64_t)here + (uint64_t)table[i].r_addend;
+    *(uint64_t*)(here + table[i].r_offset) = here + (uint64_t)table[i].r_addend;
 }
 
 /* `punster patch` has these called where they have something to do. */

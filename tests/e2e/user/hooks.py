@@ -2,8 +2,8 @@
 
 from contract import covers
 from disassembly import symbol_address
-from hooking import PRINTS, TARGET, at, called, compiled, expect, hooked, instruction, lines, numbers
-from rewriting import TARGETS, patch, punster, run
+from hooking import HOOKS, PRINTS, TARGET, at, called, compiled, expect, hooked, instruction, lines, numbers
+from rewriting import TARGETS, patch, punster, run, skip
 
 
 @covers("subcommand:cc", "action:call")
@@ -361,3 +361,59 @@ def calls_at_every_instruction_change_nothing(work):
         expect((seen.status, seen.stdout) == (before.status, before.stdout), (program, before, seen))
         calls = int(seen.stderr.splitlines()[-1].split()[0]) if seen.stderr else 0
         expect(calls > 20 or seen.status != 0, (program, seen))
+
+
+@covers("action:call")
+def trampolines_have_addresses(work):
+    """`trampoline` lies in executable memory, apart from the program."""
+    seen = called(work, compiled(work, "show"), "site_add", "eight(trampoline, addr, 0, 0, 0, 0, 0, 0)")
+    trampoline, addr = numbers(lines(seen)[0])[:2]
+    expect(seen.stdout == PRINTS and 4096 < abs(trampoline - addr) < 1 << 31, seen)
+
+
+@covers("action:call")
+def source_lines_are_arguments(work):
+    show = compiled(work, "show")
+    (work / "lines.c").write_text("int main(void) {\n  volatile int x = 3;\n  return x - 3;\n}\n")
+    run(["gcc", "-g", "-O0", work / "lines.c", "-o", work / "lines"])
+    requests = ["-M", "line == 3 and mnemonic == 'ret' or line == 2 and defined(mem[0])", "-P", f"one(line)@{show}", "-P",
+                f"text(basename)@{show}"]
+    seen = hooked(work, requests, work / "lines")
+    expect(lines(seen)[:2] == ["2", "lines.c"], seen)
+
+
+@covers("action:call")
+def the_header_does_what_it_says(work):
+    seen = called(work, compiled(work, "header"), "site_add", "entry()")
+    expect((seen.status, seen.stderr) == (3, "checked\n"), seen)
+
+
+@covers("action:call")
+def one_file_has_one_set_of_variables(work):
+    """Named by two actions, at different sites, it is there once."""
+    hook = compiled(work, "count")
+    seen = hooked(work, [*at("site_add"), "-P", f"entry()@{hook}", *at("site_loop"), "-P", f"entry()@{hook}", "-P",
+                         f"entry_of_threads()@{hook}"])
+    expect((seen.stdout, lines(seen)) == (PRINTS, ["7 calls"]), seen)
+
+
+@covers("action:call")
+def clang_makes_hooks_too(work):
+    if run(["sh", "-c", "command -v clang && command -v clang++"]).status != 0:
+        skip("needs clang")
+    for name, call, line in (("count", "entry()", "1 calls"), ("overloads", "f(&ebx)", "int* 55667788")):
+        hook = work / name
+        done = punster("cc", "-o", hook, next(HOOKS.glob(f"{name}.*")), env={"CC": "clang", "CXX": "clang++"})
+        expect(done.status == 0, done)
+        seen = called(work, hook, "site_add", call)
+        expect(seen.stdout == PRINTS and line in lines(seen), (name, seen))
+
+
+@covers("action:call")
+def libraries_call_hooks(work):
+    hook = compiled(work, "show")
+    library = TARGETS / "plugin_init"
+    requests = ["-M", "F.entry and section == '.text'", "-P", f"one(size)@{hook}"]
+    before = run([TARGETS / "plugin_host", library])
+    seen = hooked(work, requests, library, command=[TARGETS / "plugin_host", work / "out"])
+    expect(seen.stdout == before.stdout and seen.status == before.status and seen.stderr, (before, seen))
