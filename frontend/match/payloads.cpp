@@ -38,8 +38,8 @@ const Json& templates() {
 /// Strings of hexadecimal pairs become bytes, `$status` the number; other holes are the backend's.
 void append_element(std::vector<Json>& code, const Json& element, int status) {
   if (element.is_string()) {
-    for (const char byte : *parse_hex_bytes(element.get_ref<const std::string&>()))
-      code.emplace_back(static_cast<std::uint8_t>(byte));
+    const std::string bytes = parse_hex_bytes(element.get_ref<const std::string&>()).value();
+    for (const char byte : bytes) code.emplace_back(static_cast<std::uint8_t>(byte));
   } else if (element.contains("int32") && element["int32"] == "$status") {
     code.push_back({{"int32", status}});
   } else {
