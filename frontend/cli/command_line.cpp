@@ -37,6 +37,13 @@ CLI::App* add_command(CLI::App& app, const std::string& name) {
   return command;
 }
 
+/// `count`, `after count(atomic)`; not `count(rax)@FILE`.
+bool keeps_counters(std::string_view action) {
+  for (const std::string_view word : {" ", "before ", "replace ", "after ", " "})
+    while (action.starts_with(word)) action.remove_prefix(word.size());
+  return action.starts_with("count") && action.find('@') == std::string_view::npos;
+}
+
 struct Parser {
   CLI::App app{std::string(help_text("punster").summary), "punster"};
   PatchOptions patch;
@@ -349,7 +356,7 @@ struct Parser {
     check_whole_program(run.patch);
     for (const auto& group : run.patch.groups)
       for (const auto& action : group.actions)
-        if (action.starts_with("count") && !run.patch.counters)
+        if (keeps_counters(action) && !run.patch.counters)
           throw CLI::ValidationError("-P " + action, "needs --counters, a folder for the counters");
     if (run.patch.counters) run.patch.counters = absolute_path(*run.patch.counters);
     return run;

@@ -53,10 +53,12 @@ Result<std::vector<TrampolineRequest>> PatchBatches::trampolines() const {
     const Patch& patch = selection_.patch_of(selection_.sites[family.sites.front()]);
     result.push_back({family.trampoline, patch.trampoline_code(), patch.retargets_calls()});
     for (const PatchCall& use : patch.calls()) {
-      if (!use.call->uniform() || !defined.insert(use.code).second) continue;
+      const bool uniform = use.call->uniform();
+      if ((!uniform && use.arguments.empty()) || !defined.insert(use.code).second) continue;
       PUNSTER_TRY(auto code, code_at(use, family.sites.front()));
-      result.push_back({use.code, std::move(code.code), false});
-      if (!use.data.empty()) result.push_back({use.data, std::move(code.data), false});
+      Json arguments = uniform ? std::move(code.arguments) : Json(use.arguments);
+      result.push_back({use.code, Json::array({code.enter, arguments, code.leave}), false});
+      if (uniform && !use.data.empty()) result.push_back({use.data, std::move(code.data), false});
     }
   }
   return result;
@@ -77,7 +79,10 @@ Result<void> PatchBatches::add_columns(PatchesRequest& request, std::uint32_t si
   for (const PatchCall& use : patch.calls()) {
     if (use.call->uniform()) continue;
     PUNSTER_TRY(auto code, code_at(use, site));
-    request.columns[use.code].push_back(std::move(code.code));
+    if (use.arguments.empty())
+      request.columns[use.code].push_back(Json::array({code.enter, code.arguments, code.leave}));
+    else
+      request.columns[use.arguments].push_back(std::move(code.arguments));
     if (!use.data.empty()) request.columns[use.data].push_back(std::move(code.data));
   }
   return success();

@@ -82,8 +82,10 @@ class Action {
 /// A call within a patch: which macros of the template it stands for.
 struct PatchCall {
   std::shared_ptr<const CallAction> call;
-  unsigned number = 0;     // for code_of
-  std::string code, data;  // names of macros; `data` empty when there is never any
+  unsigned number = 0;  // for code_of
+  /// Names of macros. `arguments` is a part of `code` where all around it is uniform, else empty;
+  /// `data` is empty when there is never any.
+  std::string code, arguments, data;
 };
 
 /// All actions of one site: those before the instruction in order, the instruction or what stands

@@ -231,6 +231,15 @@ bool CallAction::uniform() const {
                      [](const CallArgument& a) { return a.uniform(); });
 }
 
+bool CallAction::uniform_around() const {
+  // Which registers are saved may depend on operands, and on arguments of naked calls.
+  return !naked && file->functions(function).size() == 1 &&
+         std::none_of(arguments.begin(), arguments.end(), [](const CallArgument& a) {
+           return a.kind == CallArgument::Kind::operand ||
+                  a.kind == CallArgument::Kind::operand_reg;
+         });
+}
+
 bool CallAction::may_have_data() const {
   return std::any_of(arguments.begin(), arguments.end(),
                      [](const CallArgument& a) { return a.may_have_data(); });

@@ -32,6 +32,8 @@ struct CallAction {
 
   /// Whether it is made by the same code at every site.
   [[nodiscard]] bool uniform() const;
+  /// Whether all but the arguments is: then these alone need be sent for every site.
+  [[nodiscard]] bool uniform_around() const;
   [[nodiscard]] bool may_have_data() const;
   /// Whether it may be entered with a return address on the stack, and leaves only at its end.
   [[nodiscard]] bool retargets_calls() const;
@@ -47,9 +49,10 @@ struct CallSite {
   bool relocated = true;  // the program may run elsewhere than where it is linked
 };
 
-/// What a call adds to a body: code in its place, and data that stands behind the body.
+/// What a call adds to a body: code in its place, in three parts, and data that stands behind the
+/// body. Each is an array.
 struct CallCode {
-  Json code, data;
+  Json enter, arguments, leave, data;
 };
 
 /// `number` tells the calls of one body apart. Errors: "bad_action" with the address, when no

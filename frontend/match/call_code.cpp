@@ -97,6 +97,8 @@ class CallWriter {
 
   CallCode run(const HookFunction& function) {
     frame_.enter(code_);
+    CallCode result;
+    result.enter = code_.take();
     const std::size_t in_registers = std::min(arguments_.size(), argument_registers.size());
     for (std::size_t i = arguments_.size(); i-- > in_registers;) {
       make(rax, arguments_[i]);
@@ -104,6 +106,7 @@ class CallWriter {
       pushed_ += 8;
     }
     for (std::size_t i = 0; i < in_registers; ++i) make(argument_registers[i], arguments_[i]);
+    result.arguments = code_.take();
     const auto at = [&](Vaddr address) { return address_value(site_.hook + Bytes{address.value}); };
     Vaddr callee = function.address;
     if (const auto vector = call_.file->vector_call()) {
@@ -115,7 +118,9 @@ class CallWriter {
     if (pushed_ > 0) code_.move_stack(pushed_);
     pushed_ = 0;
     leave();
-    return {code_.take(), std::move(data_)};
+    result.leave = code_.take();
+    result.data = std::move(data_);
+    return result;
   }
 
  private:
@@ -168,7 +173,12 @@ class CallWriter {
   std::string data(const std::string& bytes) {
     const std::string label = prefix_ + "data" + std::to_string(data_count_++);
     data_.push_back(label);
-    for (const char byte : bytes) data_.push_back(static_cast<std::uint8_t>(byte));
+    const auto plain = [](char c) { return c >= ' ' && c <= '~'; };
+    const auto text_end = std::find_if_not(bytes.begin(), bytes.end(), plain);
+    if (text_end != bytes.begin())
+      data_.push_back({{"string", std::string(bytes.begin(), text_end)}});
+    for (auto byte = text_end; byte != bytes.end(); ++byte)
+      data_.push_back(static_cast<std::uint8_t>(*byte));
     return label;
   }
 

@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "protocol/address.h"
 #include "protocol/messages.h"
@@ -71,7 +72,8 @@ class CodeWriter {
   /// ModRM, SIB and displacement alone.
   void place(unsigned reg, const Place& place);
 
-  [[nodiscard]] Json take() { return std::move(code_); }
+  /// What was written since the last time.
+  [[nodiscard]] Json take() { return std::exchange(code_, Json::array()); }
 
  private:
   Json code_ = Json::array();

@@ -32,9 +32,10 @@ void Patch::add(const Action& action) {
   }
   if (action.kind() != ActionKind::call) return append(code_, payload_of(action));
   const auto call = action.shared_call();
-  PatchCall use{call, static_cast<unsigned>(calls_.size()), "", ""};
+  PatchCall use{call, static_cast<unsigned>(calls_.size()), "", "", ""};
   const std::string name = std::to_string(use.number) + ":" + call->text;
   use.code = macro_name("call" + name);
+  if (!call->uniform() && call->uniform_around()) use.arguments = macro_name("args" + name);
   if (call->may_have_data()) use.data = macro_name("data" + name);
   code_.push_back(use.code);
   retargets_calls_ = retargets_calls_ && call->retargets_calls();

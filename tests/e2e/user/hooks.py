@@ -2,8 +2,8 @@
 
 from contract import covers
 from disassembly import symbol_address
-from hooking import HOOKS, PRINTS, TARGET, at, called, compiled, expect, hooked, instruction, lines, numbers
-from rewriting import TARGETS, patch, punster, run, skip
+from hooking import PRINTS, TARGET, at, called, compiled, expect, hooked, instruction, lines, numbers
+from rewriting import TARGETS, patch, punster, run
 
 
 @covers("subcommand:cc", "action:call")
@@ -386,34 +386,3 @@ def source_lines_are_arguments(work):
 def the_header_does_what_it_says(work):
     seen = called(work, compiled(work, "header"), "site_add", "entry()")
     expect((seen.status, seen.stderr) == (3, "checked\n"), seen)
-
-
-@covers("action:call")
-def one_file_has_one_set_of_variables(work):
-    """Named by two actions, at different sites, it is there once."""
-    hook = compiled(work, "count")
-    seen = hooked(work, [*at("site_add"), "-P", f"entry()@{hook}", *at("site_loop"), "-P", f"entry()@{hook}", "-P",
-                         f"entry_of_threads()@{hook}"])
-    expect((seen.stdout, lines(seen)) == (PRINTS, ["7 calls"]), seen)
-
-
-@covers("action:call")
-def clang_makes_hooks_too(work):
-    if run(["sh", "-c", "command -v clang && command -v clang++"]).status != 0:
-        skip("needs clang")
-    for name, call, line in (("count", "entry()", "1 calls"), ("overloads", "f(&ebx)", "int* 55667788")):
-        hook = work / name
-        done = punster("cc", "-o", hook, next(HOOKS.glob(f"{name}.*")), env={"CC": "clang", "CXX": "clang++"})
-        expect(done.status == 0, done)
-        seen = called(work, hook, "site_add", call)
-        expect(seen.stdout == PRINTS and line in lines(seen), (name, seen))
-
-
-@covers("action:call")
-def libraries_call_hooks(work):
-    hook = compiled(work, "show")
-    library = TARGETS / "plugin_init"
-    requests = ["-M", "F.entry and section == '.text'", "-P", f"one(size)@{hook}"]
-    before = run([TARGETS / "plugin_host", library])
-    seen = hooked(work, requests, library, command=[TARGETS / "plugin_host", work / "out"])
-    expect(seen.stdout == before.stdout and seen.status == before.status and seen.stderr, (before, seen))
