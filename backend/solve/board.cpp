@@ -28,10 +28,15 @@ void Board::choose_bytes() {
   const auto code_lo = static_cast<std::int64_t>(input_.code.front().address.value);
   const auto code_hi =
       static_cast<std::int64_t>(input_.code.back().address.value + input_.code.back().bytes.size());
-  for (int top = 0; top < 256; ++top) {
+  const auto leads_to = [&](int top, const TargetRange& range) {
     const std::int64_t from = static_cast<std::int64_t>(static_cast<std::int8_t>(top)) << 24;
-    for (const auto& range : input_.space.free)
-      top_valid_[top] |= code_lo + from < range.hi && code_hi + from + (1 << 24) > range.lo;
+    return code_lo + from < range.hi && code_hi + from + (1 << 24) > range.lo;
+  };
+  for (int top = 0; top < 256; ++top) {
+    for (const auto& range : input_.space.free) top_legal_[top] |= leads_to(top, range);
+    top_valid_[top] = top_legal_[top] && !gathers();
+    for (const auto& range : input_.space.gatherings)
+      top_valid_[top] |= top_legal_[top] && leads_to(top, range);
   }
   for (int distance = 0; distance < 128; ++distance)
     for (const int top : {distance, 255 - distance})
@@ -65,7 +70,7 @@ std::optional<Window> Board::window_from(Position rel, Position own_end) const {
   if (bytes_.kind(rel + 3) == ByteKind::outside) return std::nullopt;
   for (; j < 4; ++j) high |= std::uint32_t{bytes_.value(rel + j)} << (8 * j);
   window.high = static_cast<std::int32_t>(high);
-  if (window.free_bytes < 4 && !top_valid_[high >> 24]) return std::nullopt;
+  if (window.free_bytes < 4 && !top_legal_[high >> 24]) return std::nullopt;
   return window;
 }
 

@@ -79,11 +79,13 @@ class Board {
   /// Where the displaced instruction's body stands: the site's, or that of an evicted one.
   [[nodiscard]] std::optional<std::int64_t> body_of(InsnIndex i) const;
 
-  /// Whether r3 may have this value at all, given on which sides of the image targets may stand.
+  /// Whether it is worth planning with this value for r3, given where targets may stand, and
+  /// gather.
   [[nodiscard]] bool top_valid(std::uint8_t top) const { return top_valid_[top]; }
   /// The values for a byte that is somebody's top byte, or middle byte (null: any), best first.
   [[nodiscard]] const ByteChoice& tops(InsnIndex i, Insistence insistence) const {
-    return insistence == Insistence::barely ? valid_tops_ : near_tops_[near_tops_at(i)];
+    if (insistence == Insistence::barely) return valid_tops_;
+    return near_tops_[gathers() ? gathering_tops : near_tops_at(i)];
   }
   [[nodiscard]] const ByteChoice* middles(Insistence insistence) const {
     return insistence == Insistence::barely ? nullptr : &middles_[static_cast<int>(insistence)];
@@ -117,6 +119,8 @@ class Board {
   /// Puts back what undo(i) took, which was `before`. Precondition: everything else is as it was
   /// then.
   void restore(InsnIndex i, const Placement& before);
+  /// Whether the address space says where stubs gather.
+  [[nodiscard]] bool gathers() const { return !input_.space.gatherings.empty(); }
   /// Whether all locks on i's own bytes are its own.
   [[nodiscard]] bool can_undo(InsnIndex i) const;
   /// Notes for whom v was evicted, when that is not the site right before it.
@@ -164,6 +168,7 @@ class Board {
   [[nodiscard]] unsigned near_tops_at(InsnIndex i) const;
   static constexpr std::array<std::uint8_t, 4> near_top_bytes{0x00, 0xfe, 0x01, 0xff};
   static constexpr int near_top_count = near_top_bytes.size();
+  static constexpr unsigned gathering_tops = 3;  // the first two, where middles are E9
 
   /// Where the pad of a short jump begins.
   [[nodiscard]] Position pad_of(InsnIndex i, const Placement& placed) const {
@@ -181,7 +186,7 @@ class Board {
   std::vector<InsnIndex> site_of_;
   std::vector<Placement> placed_;
   std::unordered_map<InsnIndex, InsnIndex> evicted_for_;
-  std::array<bool, 256> top_valid_{};
+  std::array<bool, 256> top_legal_{}, top_valid_{};
   ByteChoice valid_tops_;
   std::array<ByteChoice, 1 << near_top_count> near_tops_;  // by which of them are in use
   std::array<ByteChoice, 2> middles_;

@@ -15,9 +15,10 @@ namespace {
 
 class PadSearch {
  public:
-  PadSearch(Board& board, InsnIndex i, bool all_placed, bool evict,
+  /// `spare`: two bytes that somebody is about to write: no pad may rely on them.
+  PadSearch(Board& board, InsnIndex i, const PadOptions& options,
             std::optional<Position> spare = {})
-      : board_(board), i_(i), all_placed_(all_placed), evict_(evict), spare_(spare) {}
+      : board_(board), i_(i), options_(options), spare_(spare), opening_(options.most) {}
 
   bool place() {
     const auto body = board_.body_of(i_);
@@ -28,7 +29,7 @@ class PadSearch {
     if (board_.length(i_) == 1 && !bytes.free_padding(s + 1))
       return try_pad(s + 2 + static_cast<std::int8_t>(bytes.value(s + 1))) ||
              choose_with_follower();
-    return place_plainly() || (evict_ && evict_for_pad());
+    return place_plainly() || (options_.evict && evict_for_pad());
   }
 
   /// An instruction that chooses its rel8 itself, and a pad that is there.
@@ -38,6 +39,7 @@ class PadSearch {
     body_ = *body;
     const Position s = board_.start(i_);
     for (const auto opening : {Opening::none, Opening::adjoining, Opening::anywhere}) {
+      if (opening > options_.most) break;
       opening_ = opening;
       for (int rel8 = 0; rel8 <= 127; ++rel8)
         if (try_pad(s + 2 + rel8)) return true;
@@ -60,7 +62,7 @@ class PadSearch {
     if (pad < s + 2 && s < pad + 5) return false;
     if (spare_ && pad < *spare_ + 2 && *spare_ < pad + 5) return false;
     // Below the site are sites that were not placed yet: nobody may rely on their bytes.
-    if (!all_placed_ && pad < s && own_end < pad + 5) return false;
+    if (!options_.all_placed && pad < s && own_end < pad + 5) return false;
     const std::uint8_t means =
         bytes.kind(pad) == ByteKind::padding ? means_pad_in_padding : means_pad_in_tail;
     if (window->contains(body_)) {
@@ -109,7 +111,9 @@ class PadSearch {
       return false;
     const Placement before = board_.placement(x);
     board_.undo(x);
-    if (PadSearch(board_, x, all_placed_, false, board_.start(i_)).place_plainly()) {
+    PadOptions options = options_;
+    options.evict = false;
+    if (PadSearch(board_, x, options, board_.start(i_)).place_plainly()) {
       if (try_pad(pad)) return true;
       board_.undo_short_jump(x);
     }
@@ -145,7 +149,7 @@ class PadSearch {
     const auto s = static_cast<std::int64_t>(board_.start(i_));
     for (InsnIndex v = i_ + 1; v < board_.insn_count() && board_.start(v) + 5 <= s + 129; ++v)
       if (evict(v)) return true;
-    for (InsnIndex v = i_; all_placed_ && v-- > 0 && board_.start(v) + 5 >= s - 126;)
+    for (InsnIndex v = i_; options_.all_placed && v-- > 0 && board_.start(v) + 5 >= s - 126;)
       if (evict(v)) return true;
     return false;
   }
@@ -157,7 +161,7 @@ class PadSearch {
     const auto body = board_.body_of(v);
     if (!body) return false;
     board_.commit({v, 0, false, *body});
-    opening_ = Opening::anywhere;
+    opening_ = options_.most;
     for (Position pad = board_.start(v) + 5; pad < board_.start(v) + board_.length(v); ++pad) {
       const auto rel8 = static_cast<std::int64_t>(pad) - board_.start(i_) - 2;
       if (rel8 < -128 || rel8 > 127 || !try_pad(pad)) continue;
@@ -185,17 +189,16 @@ class PadSearch {
 
   Board& board_;
   InsnIndex i_;
-  bool all_placed_, evict_;
-  std::optional<Position>
-      spare_;  // two bytes that somebody is about to write: no pad may rely on them
+  PadOptions options_;
+  std::optional<Position> spare_;
   std::int64_t body_ = 0;
-  Opening opening_ = Opening::anywhere;
+  Opening opening_;
 };
 
 }  // namespace
 
 bool place_on_pad(Board& board, InsnIndex i, const PadOptions& options) {
-  return PadSearch(board, i, options.all_placed, options.evict).place();
+  return PadSearch(board, i, options).place();
 }
 
 }  // namespace punster

@@ -52,6 +52,7 @@ std::optional<unsigned> place_jointly(const Desk& desk, InsnIndex i, const Joint
 
 struct PadOptions {
   bool evict = false;  ///< an untouched neighbour may be displaced for the tail it leaves
+  Opening most = Opening::anywhere;  ///< how far the search for the pad's target may go
   bool all_placed =
       false;  ///< every other site is placed: a pad below the site may borrow bytes as well
 };

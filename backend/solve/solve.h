@@ -59,6 +59,11 @@ struct AddressSpace {
   std::uint64_t arenas = 1000;
   std::uint64_t most_arenas = 10000;  ///< as many where a site would be trapped otherwise
   std::uint32_t ring_pages = 4096;    ///< stubs share so many file pages: see ring_page()
+  /// Where stubs gather when arenas are scarce: pages here are opened without opening an arena, and
+  /// neighbours are evicted, chains of them, rather than an arena opened. Empty: arenas are opened
+  /// wherever puns lead.
+  std::vector<TargetRange> gatherings = {};
+  std::uint32_t arena_pages = 0;  ///< neighbouring pages that are one arena; 0: ring_pages
   /// Stubs begin at multiples of this, with as many free bytes behind, where the window has such a
   /// place: bodies may then stand there instead (session/stub_bodies.h). A power of two up to 32;
   /// 1: as densely as they can.
@@ -131,9 +136,11 @@ struct SolverOptions {
   std::uint16_t tactics = 0xffff;  ///< bit per Tactic
   bool traps = true;
   TrapCode trap;
-  bool pads = true;        ///< false: as if T3 were not among the tactics
-  bool joint = true;       ///< false: each site by itself, whatever that does to its neighbours
-  unsigned lookahead = 5;  ///< followers that may be placed anew, or evicted, together with a site
+  bool pads = true;   ///< false: as if T3 were not among the tactics
+  bool joint = true;  ///< false: each site by itself, whatever that does to its neighbours
+  /// Followers that may be placed anew, or evicted, together with a site. 5: more of them where
+  /// stubs gather.
+  unsigned lookahead = 5;
   unsigned threads = 1;    ///< more than one: plans are made in another; the result is the same
   bool far_first = false;  ///< rather open an arena than evict a neighbour
   std::atomic<bool>* cancelled = nullptr;

@@ -122,6 +122,9 @@ class Solver {
             : input_.space.arenas * done / input_.sites.size() + input_.space.arenas / 64;
     if (may_go_far(share) && try_far(i, ranking)) return;
     if (try_eviction(i)) return;
+    if (board_.gathers() &&
+        (try_long_chain(i) || (!board_.is_call(i) && try_pad(i, true, Opening::adjoining))))
+      return;
     if (may_go_far(input_.space.arenas) && try_far(i, ranking)) return;
     if (try_anything(i)) return;
     if (board_.is_call(i)) return call_anyhow(i);
@@ -195,7 +198,7 @@ class Solver {
       if (more > upto) break;
       if (above > 0 && more <= above) continue;
       // A pad that is not called for makes the sites below harder: it is kept for later.
-      if (above > 0 && !is_jump(choice.shape)) continue;
+      if ((above > 0 || board_.gathers()) && !is_jump(choice.shape)) continue;
       if (is_jump(choice.shape) ? try_cheap(i, prefixes_of(choice.shape)) : try_pad(i, false))
         return true;
     }
@@ -233,13 +236,15 @@ class Solver {
            try_place(i, k, {.opening = Opening::adjoining, .insistence = Insistence::barely},
                      "likewise, with far top bytes for the site before");
   }
-  bool try_pad(InsnIndex i, bool evict) {
-    return options_.allows(Tactic::T3) && note(i, evict ? "T3, neighbours evicted" : "T3",
-                                               place_on_pad(board_, i, {.evict = evict}));
+  bool try_pad(InsnIndex i, bool evict, Opening most = Opening::anywhere) {
+    return options_.allows(Tactic::T3) &&
+           note(i, evict ? "T3, neighbours evicted" : "T3",
+                place_on_pad(board_, i, {.evict = evict, .most = most}));
   }
   bool try_jointly(InsnIndex i, JointOptions options, const char* what) {
     if (!options_.allows(Tactic::T2)) return false;
-    options.followers = std::min(options.followers, options_.lookahead);
+    if (options_.lookahead < SolverOptions{}.lookahead)
+      options.followers = std::min(options.followers, options_.lookahead);
     return note(i, what, place_jointly(desk_, i, options).has_value());
   }
   bool try_joint(InsnIndex i, bool look_ahead) {
@@ -287,6 +292,17 @@ class Solver {
     if (try_jointly(i, options, "followers evicted")) return true;
     options.new_arenas = true;
     return try_jointly(i, options, "followers evicted, with new arenas");
+  }
+
+  /// Where stubs gather, arenas are dearer than any number of neighbours. Where hundreds of chains
+  /// led nowhere, others hardly will.
+  bool try_long_chain(InsnIndex i) {
+    if (failed_chains_ > 300 || !has_evictable_follower(i)) return false;
+    const bool found = try_jointly(
+        i, {.followers = 20, .evict = true, .new_arenas = false, .look_ahead = false, .nodes = 400},
+        "a long chain of followers evicted");
+    failed_chains_ += found ? 0 : 1;
+    return found;
   }
 
   [[nodiscard]] bool has_evictable_follower(InsnIndex i) const {
@@ -371,6 +387,7 @@ class Solver {
   std::vector<std::uint32_t> traced_;
   unsigned desperate_ = 0;    // sites that came so far
   std::size_t given_up_ = 0;  // sites that came to landing pads
+  unsigned failed_chains_ = 0;
   std::vector<TraceNote> trace_;
 };
 

@@ -25,16 +25,24 @@ TargetPages::TargetPages(const AddressSpace& space)
       count_(page_range(space)),
       legal_(first_, count_),
       open_(first_, count_),
-      arenas_(0, count_ / space.ring_pages + 1),
+      gatherings_(first_, count_),
+      arena_pages_(space.arena_pages > 0 ? space.arena_pages : space.ring_pages),
+      arena_inverse_(UINT64_MAX / static_cast<std::uint64_t>(arena_pages_) + 1),
+      arenas_(0, count_ / arena_pages_ + 1),
       roomy_(first_, count_),
       ring_inverse_(UINT64_MAX / space.ring_pages + 1),
       ring_(space.ring_pages),
       settled_(static_cast<std::size_t>(count_)),
-      open_in_turn_(static_cast<std::size_t>(count_ / space.ring_pages) + 1),
+      open_in_turn_(static_cast<std::size_t>(count_ / arena_pages_) + 1),
       most_arenas_(std::max(space.arenas, space.most_arenas)),
       sparing_arenas_(space.arenas / 2) {
   if (!space.stubs) return;
-  for (const auto& range : free_) legal_.insert((range.lo + 4095) >> 12, range.hi >> 12);
+  for (const auto& range : free_) {
+    legal_.insert((range.lo + 4095) >> 12, range.hi >> 12);
+    for (const auto& gathering : space.gatherings)
+      gatherings_.insert((std::max(range.lo, gathering.lo) + 4095) >> 12,
+                         std::min(range.hi, gathering.hi) >> 12);
+  }
 }
 
 int TargetPages::free_run(const Page& page, int from, int to) {
@@ -56,7 +64,7 @@ int TargetPages::free_run(const Page& page, int from, int to) {
 
 void TargetPages::settle(std::int64_t page) {
   if (settled_[page - first_]++ > 0) return;
-  if (open_in_turn_[turn(page)]++ == 0) {
+  if (!gatherings_.has(page) && open_in_turn_[turn(page)]++ == 0) {
     ++arenas_open_;
     arenas_.insert(turn(page));
   }
@@ -68,7 +76,7 @@ void TargetPages::leave(std::int64_t page) {
   if (--settled_[page - first_] > 0) return;
   open_.erase(page);
   roomy_.erase(page);
-  if (--open_in_turn_[turn(page)] == 0) {
+  if (!gatherings_.has(page) && --open_in_turn_[turn(page)] == 0) {
     --arenas_open_;
     arenas_.erase(turn(page));
   }
@@ -149,7 +157,7 @@ bool TargetPages::may_hold(const Window& window, Opening opening) const {
   if (opening == Opening::none) return open_.next(first) <= last;
   const std::int64_t legal = legal_.next(first);
   if (legal > last) return false;
-  return may_add_arena(opening) ||
+  return may_add_arena(opening) || gatherings_.next(first) <= last ||
          arenas_.next(turn(legal)) <= turn(std::min(last, first_ + count_ - 1));
 }
 
@@ -184,7 +192,7 @@ std::optional<std::int64_t> TargetPages::page_of_open_arena(std::int64_t first,
   first = std::max(first, first_);
   last = std::min(last, first_ + count_ - 1);
   if (first > last) return std::nullopt;
-  const auto size = static_cast<std::int64_t>(ring_.size());
+  const std::int64_t size = arena_pages_;
   const auto usable = [&](std::int64_t page) { return !open_.has(page) && legal(page); };
   for (auto t = arenas_.next(turn(first)); t <= turn(last); t = arenas_.next(t + 1)) {
     const std::int64_t lo = std::max(first, first_ + t * size);
@@ -201,9 +209,19 @@ std::optional<std::int64_t> TargetPages::page_of_open_arena(std::int64_t first,
   return std::nullopt;
 }
 
+std::optional<std::int64_t> TargetPages::page_of_gathering(std::int64_t first,
+                                                           std::int64_t last) const {
+  for (auto page = gatherings_.next(first); page <= last;) {
+    if (!open_.has(page)) return page;
+    page = gatherings_.next(open_.end_of_run(page));
+  }
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> TargetPages::page_to_open(const Window& window, Opening opening) const {
   if (opening == Opening::none) return std::nullopt;
   const std::int64_t first = (window.lo() + 4095) >> 12, last = (window.hi() >> 12) - 1;
+  if (const auto page = page_of_gathering(first, last)) return page;
   if (const auto page = page_of_open_arena(first, last)) return page;
   if (!may_add_arena(opening)) return std::nullopt;
   std::optional<std::int64_t> nearest;

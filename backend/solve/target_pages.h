@@ -119,7 +119,7 @@ class TargetPages {
   }
   [[nodiscard]] bool may_open(std::int64_t page, Opening opening) const {
     if (opening == Opening::none || !legal(page)) return false;
-    return arenas_.has(turn(page)) || may_add_arena(opening);
+    return gatherings_.has(page) || arenas_.has(turn(page)) || may_add_arena(opening);
   }
   void set_bits(std::int64_t target, bool used);
   void settle(std::int64_t page);
@@ -131,10 +131,10 @@ class TargetPages {
     return static_cast<std::uint32_t>((static_cast<unsigned __int128>(fraction) * ring_.size()) >>
                                       64);
   }
-  /// (page - first_) / ring size.
+  /// The number of the arena that a page belongs to: (page - first_) / its size.
   [[nodiscard]] std::int64_t turn(std::int64_t page) const {
     const auto number = static_cast<std::uint32_t>(page - first_);
-    return static_cast<std::int64_t>((static_cast<unsigned __int128>(ring_inverse_) * number) >>
+    return static_cast<std::int64_t>((static_cast<unsigned __int128>(arena_inverse_) * number) >>
                                      64);
   }
   [[nodiscard]] Page& ring(std::int64_t page) { return ring_[ring_index(page)]; }
@@ -170,17 +170,22 @@ class TargetPages {
                                                          Opening opening) const;
   [[nodiscard]] std::optional<std::int64_t> page_of_open_arena(std::int64_t first,
                                                                std::int64_t last) const;
+  [[nodiscard]] std::optional<std::int64_t> page_of_gathering(std::int64_t first,
+                                                              std::int64_t last) const;
 
   int grain_;  // AddressSpace::stub_grain
   std::vector<TargetRange> free_;
   std::int64_t first_, count_;  // page numbers; the first is a multiple of the ring's size
   PageSet legal_, open_;
-  PageSet arenas_;              // turns of the ring with open pages
-  mutable PageSet roomy_;       // open pages, without those found full
-  std::uint64_t ring_inverse_;  // 2^64 over the ring's size, rounded up
+  PageSet gatherings_;  // legal pages that cost no arena
+  std::int64_t arena_pages_;
+  std::uint64_t arena_inverse_;  // 2^64 over arena_pages_, rounded up
+  PageSet arenas_;               // with open pages outside of gatherings
+  mutable PageSet roomy_;        // open pages, without those found full
+  std::uint64_t ring_inverse_;   // 2^64 over the ring's size, rounded up
   std::vector<Page> ring_;
   std::vector<std::uint16_t> settled_;       // stubs that touch a page, by page number
-  std::vector<std::uint32_t> open_in_turn_;  // pages, by turn
+  std::vector<std::uint32_t> open_in_turn_;  // pages outside of gatherings, by arena
   std::uint64_t most_arenas_, sparing_arenas_, arenas_open_ = 0;
 };
 

@@ -119,6 +119,40 @@ TEST_CASE("pages: an arena is a turn of the ring, and there are so many as allow
   CHECK_FALSE(pages.can_take(base + 50, Opening::adjoining));
 }
 
+TEST_CASE("pages: those of gatherings open no arena") {
+  AddressSpace few = space;
+  few.ring_pages = 64;
+  few.arena_pages = 16;
+  few.arenas = 0;
+  few.most_arenas = 1;
+  few.gatherings = {{base + 32 * 4096, base + 34 * 4096}};
+  TargetPages pages(few);
+  const auto page = [](std::int64_t n) { return base + n * 4096; };
+  CHECK_FALSE(pages.can_take(page(32), Opening::none));
+  CHECK(pages.can_take(page(32), Opening::adjoining));
+  CHECK_FALSE(pages.can_take(page(34), Opening::adjoining));
+  CHECK_FALSE(pages.any_in(page(34), page(40), Opening::adjoining));
+  std::int64_t found = 0;
+  const Window window{base, 0, 3};
+  const auto accept = [&](std::int64_t at) { return found = at, true; };
+  CHECK(pages.search(window, {}, Opening::adjoining, 8, accept));
+  CHECK(found == page(32));
+  pages.take(page(32));
+  pages.take(page(33));
+  CHECK(pages.arenas_open() == 0);
+  CHECK_FALSE(pages.can_take(page(35), Opening::adjoining));  // of the same sixteen
+  CHECK(pages.can_take(page(35), Opening::anywhere));
+  pages.take(page(35));
+  CHECK(pages.arenas_open() == 1);
+  CHECK(pages.can_take(page(47), Opening::adjoining));
+  CHECK_FALSE(pages.can_take(page(48), Opening::anywhere));
+  pages.release(page(32));
+  pages.release(page(33));
+  CHECK(pages.arenas_open() == 1);
+  pages.release(page(35));
+  CHECK(pages.arenas_open() == 0);
+}
+
 TEST_CASE("pages: a search finds the only free run") {
   TargetPages pages(space);
   // Fill one page but for five bytes at 2000.

@@ -95,6 +95,11 @@ class RandomScene {
     }
     if (pick(10) == 0 && room.size() > 1) room.erase(room.begin());
     scene.room = room;
+    if (pick(60) == 0)
+      for (const std::int64_t top : {-2, 0, 0x2e}) {
+        const std::int64_t lo = (base + top * (1 << 24) + 0xe90000) & ~std::int64_t{4095};
+        scene.gatherings.push_back({lo, lo + 0x20000});
+      }
   }
 
   /// Which of the solver's ideas are turned off.

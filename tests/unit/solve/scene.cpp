@@ -63,8 +63,11 @@ Scene& Scene::tactics(std::initializer_list<Tactic> list) {
 Solution Scene::solve() {
   std::vector<CodeRegion> code;
   for (const auto& region : regions) code.push_back({vaddr(region.address), region.bytes});
-  const AddressSpace space{
-      .free = room, .arenas = arenas, .most_arenas = most_arenas, .stubs = stubs};
+  const AddressSpace space{.free = room,
+                           .arenas = arenas,
+                           .most_arenas = most_arenas,
+                           .gatherings = gatherings,
+                           .stubs = stubs};
   auto solution = punster::solve({code, insns, paddings, sites, space, this}, options);
   REQUIRE(solution);
   return std::move(solution).value();

@@ -46,6 +46,7 @@ class Scene : public EvictedBodies {
   std::vector<SolverSite> sites;
   std::vector<TargetRange> room = {{-0x40000000, 0}, {0x20000000, 0x60000000}};
   std::uint64_t arenas = 100, most_arenas = 1000;
+  std::vector<TargetRange> gatherings;
   bool stubs = true;
   std::set<std::uint32_t> unmovable;  ///< instructions without a body when evicted
   std::int64_t first_body = 0x10000000, first_evicted_body = 0x18000000;

@@ -264,6 +264,25 @@ TEST_CASE("only the tactics that are allowed are used") {
   CHECK(decide({}) == std::pair(Tactic::none, Tactic::none));
 }
 
+TEST_CASE("T2: where stubs gather, as many followers are evicted as it takes") {
+  const auto decide = [](unsigned lookahead) {
+    Scene scene;
+    scene.arenas = scene.most_arenas = 0;
+    scene.room = {{-0x40000000, 0}, {0x200000, 0x8000000}};
+    // The displacements that lead there have 00 or E9 on top, and E9 or anything below.
+    scene.gatherings = {{0x100000 + 0xe90000, 0x100000 + 0xfb0000},
+                        {0x100000 - 0x17170000, 0x100000 - 0x17000000}};
+    scene.options.lookahead = lookahead;
+    scene.tactics({Tactic::B2, Tactic::T2}).site({0x75, 0x80});
+    for (int n = 0; n < 9; ++n) scene.insn({0x39, 0xc7, 0x90});
+    scene.insn(mov_imm).data({0x90, 0x90, 0x90, 0x90});
+    const auto solution = solved(scene);
+    return std::pair(solution.decisions[0].tactic, solution.evictions.size());
+  };
+  CHECK(decide(SolverOptions{}.lookahead) == std::pair(Tactic::T2, std::size_t{10}));
+  CHECK(decide(4) == std::pair(Tactic::none, std::size_t{0}));
+}
+
 TEST_CASE("tactics are parsed by the names they print") {
   for (int t = 1; t < tactic_count; ++t)
     CHECK(parse_tactic(to_string(static_cast<Tactic>(t))) == static_cast<Tactic>(t));
