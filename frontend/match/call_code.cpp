@@ -7,6 +7,7 @@
 
 #include "frontend/match/call_frame.h"
 #include "frontend/match/site_arguments.h"
+#include "protocol/hex.h"
 
 namespace punster {
 namespace {
@@ -312,6 +313,7 @@ Result<CallCode> code_of(const CallAction& call, const CallSite& site, unsigned 
   if (function.has_error()) {
     Error failure = std::move(function).error();
     failure.address = site.insn.address();
+    failure.message = "at " + to_hex(site.insn.address()) + " " + failure.message;
     return failure;
   }
   return CallWriter(call, site, number, std::move(arguments)).run(*function.value());

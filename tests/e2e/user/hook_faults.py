@@ -117,7 +117,7 @@ def functions_that_are_not_there(work):
 @covers("action:call", "exit:2")
 def overloads_that_do_not_fit(work):
     hook = compiled(work, "overloads")
-    patched(work, f"only_long_pointer(&eax)@{hook}", 2, "only_long_pointer(int*)", "only_long_pointer(long*)")
+    patched(work, f"only_long_pointer(&eax)@{hook}", 2, "at 0x", "only_long_pointer(int*)", "only_long_pointer(long*)")
     patched(work, f"f(1, 2)@{hook}", 2, "there is no f(long, long)")
 
 
