@@ -1,5 +1,5 @@
 # The Debian packages that building and testing need; sourced by quickstart.sh and tests/run.sh.
-build_packages="g++ cmake make liblief-dev libzydis-dev libdw-dev libboost-dev nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev"
+build_packages="g++ cmake make liblief-dev libzydis-dev libdw-dev zlib1g-dev libboost-dev nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev"
 test_packages="catch2 python3 python3-jsonschema python3-venv mypy socat jq clang libclang-rt-dev git gdb perl openssl libssl-dev binutils lld file procps patchelf elfutils linux-perf"
 
 # install_missing PACKAGE...: installs what dpkg does not know; says what it does.

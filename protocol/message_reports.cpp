@@ -48,6 +48,7 @@ Result<Explanation> read_explanation(const Json& json, const std::string& where)
 Json to_json(const UnwindStatistics& m) {
   return {{"functions", m.functions},
           {"left_out", m.left_out},
+          {"stubs", m.stubs},
           {"symbols", m.symbols},
           {"bytes", m.bytes},
           {"note", m.note.empty() ? Json() : Json(m.note)}};
@@ -86,6 +87,7 @@ Result<UnwindStatistics> from_json(const Json& json, const UnwindStatistics*,
   Fields fields(json, where);
   fields.optional("functions", m.functions);
   fields.optional("left_out", m.left_out);
+  fields.optional("stubs", m.stubs);
   fields.optional("symbols", m.symbols);
   fields.optional("bytes", m.bytes);
   fields.optional("note", m.note);

@@ -102,6 +102,7 @@ Json to_json(const OptionsRequest& m) {
   put(json, "trap_with", m.trap_with);
   put(json, "chaining", m.chaining);
   put(json, "unwind", m.unwind);
+  put(json, "unwind_rows", m.unwind_rows);
   put(json, "raise", m.raise);
   put(json, "layout", m.layout);
   put(json, "max_headers", m.max_headers);
@@ -127,6 +128,7 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.optional("trap_with", m.trap_with);
   fields.optional("chaining", m.chaining);
   fields.optional("unwind", m.unwind);
+  fields.optional("unwind_rows", m.unwind_rows);
   fields.optional("raise", m.raise);
   fields.optional("layout", m.layout);
   fields.optional("max_headers", m.max_headers);
@@ -153,6 +155,9 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
   fields.check(!m.trap_with || std::find(std::begin(trap_names), std::end(trap_names),
                                          *m.trap_with) != std::end(trap_names),
                "trap_with", "expected \"ud2\", \"int3\", \"int-03\" or \"hlt\"");
+  fields.check(!m.unwind_rows || std::find(std::begin(unwind_row_names), std::end(unwind_row_names),
+                                           *m.unwind_rows) != std::end(unwind_row_names),
+               "unwind_rows", "expected \"auto\", \"bodies\" or \"all\"");
   fields.check(!m.build_id || *m.build_id == "keep" || *m.build_id == "new", "build_id",
                "expected \"keep\" or \"new\"");
   fields.check(!m.solver || *m.solver == "joint" || *m.solver == "greedy", "solver",

@@ -55,15 +55,19 @@ struct BinaryReply {
 /// What may stand at trapped sites, in the order of PunsterTrapKind.
 inline constexpr std::string_view trap_names[] = {"ud2", "int3", "int-03", "hlt"};
 
+/// Which unwind rows an output may have, in the order of UnwindRows.
+inline constexpr std::string_view unwind_row_names[] = {"auto", "bodies", "all"};
+
 struct OptionsRequest {
   std::vector<std::string> tactics;  // empty: all
   std::optional<std::uint64_t> max_mappings;
-  std::optional<bool> traps;             // false: --no-traps
-  std::optional<std::string> trap_with;  // one of trap_names
-  std::optional<bool> chaining;          // false: --no-chaining
-  std::optional<bool> unwind;            // false: --no-unwind
-  std::optional<std::string> raise;      // "auto", "never" or "always"
-  std::optional<std::string> layout;     // "auto", "headers" or "loader"
+  std::optional<bool> traps;               // false: --no-traps
+  std::optional<std::string> trap_with;    // one of trap_names
+  std::optional<bool> chaining;            // false: --no-chaining
+  std::optional<bool> unwind;              // false: --no-unwind
+  std::optional<std::string> unwind_rows;  // one of unwind_row_names
+  std::optional<std::string> raise;        // "auto", "never" or "always"
+  std::optional<std::string> layout;       // "auto", "headers" or "loader"
   std::optional<unsigned> max_headers;
   std::optional<bool> share_pages;  // true: --share-pages
   std::optional<unsigned> jobs;
@@ -135,6 +139,7 @@ struct EmitRequest {
 struct UnwindStatistics {
   std::uint64_t functions = 0;  // that have unwind rows for their bodies
   std::uint64_t left_out = 0;   // functions with bodies whose rows cannot be carried over
+  std::uint64_t stubs = 0;      // stubs, and other pieces far from their function, with rows
   std::uint64_t symbols = 0;    // functions that have a symbol for their bodies
   std::uint64_t bytes = 0;      // of the output that all this takes
   std::string note;             // why there is less than asked for; "": there is not

@@ -9,7 +9,7 @@
 
 namespace punster {
 
-/// The body of one site.
+/// The body of one site, or another piece of code that runs for it.
 struct BodyPlace {
   Vaddr original;           ///< link-time address of the displaced instruction
   std::uint8_t length = 0;  ///< of that instruction
@@ -30,6 +30,12 @@ class BodyList {
   /// Ascending both by original address and by body address; bodies are disjoint. Precondition: k <
   /// size(). O(1), and safe from several threads.
   [[nodiscard]] virtual BodyPlace at(std::size_t k) const = 0;
+
+  /// What stands outside of that row and is to be described, in any order: stubs (which lead to what is done: `done` is
+  /// `size`), copies of bodies in the place of stubs, evicted instructions.
+  [[nodiscard]] virtual std::size_t scattered() const = 0;
+  /// Ascending by BodyPlace::body, disjoint. As at().
+  [[nodiscard]] virtual BodyPlace scattered_at(std::size_t k) const = 0;
 };
 
 /// The first body from `k` on whose site is at or behind `address`; size() when there is none.

@@ -62,10 +62,12 @@ void CfaProgram::read(CfaOp& op, std::uint8_t code) {
       return;
     case cfa_offset:
       op.kind = CfaKind::rule;
+      op.reg = code & 0x3f;
       reader_.uleb();
       return;
     case cfa_restore:
-      op.kind = CfaKind::rule;
+      op.kind = CfaKind::initial_rule;
+      op.reg = code & 0x3f;
       return;
     default:
       break;
@@ -98,14 +100,17 @@ void CfaProgram::read(CfaOp& op, std::uint8_t code) {
     case cfa_offset_extended_sf:
     case cfa_val_offset_sf:
       op.kind = CfaKind::rule;
-      reader_.uleb();
+      op.reg = reader_.uleb();
       reader_.uleb();  // signed ones have the same length
       return;
     case cfa_restore_extended:
+      op.kind = CfaKind::initial_rule;
+      op.reg = reader_.uleb();
+      return;
     case cfa_undefined:
     case cfa_same_value:
       op.kind = CfaKind::rule;
-      reader_.uleb();
+      op.reg = reader_.uleb();
       return;
     case cfa_remember_state:
       op.kind = CfaKind::remember;
@@ -138,7 +143,7 @@ void CfaProgram::read(CfaOp& op, std::uint8_t code) {
     case cfa_expression:
     case cfa_val_expression:
       op.kind = CfaKind::rule;
-      reader_.uleb();
+      op.reg = reader_.uleb();
       op.block = reader_.take(reader_.uleb());
       return;
     case cfa_gnu_args_size:
@@ -199,6 +204,22 @@ bool depends_on_address(std::span<const std::uint8_t> expression) {
       reader.uleb();
   }
   return !reader.ok();
+}
+
+std::optional<std::uint8_t> linkage_table(std::span<const std::uint8_t> expression) {
+  static constexpr std::uint8_t known[] = {0x77, 8,     // breg7 (rsp) + 8
+                                           0x80, 0,     // breg16 (rip) + 0
+                                           0x3f, 0x1a,  // lit15, and
+                                           0x00, 0x2a,  // lit n, ge
+                                           0x33, 0x24,  // lit3, shl
+                                           0x22};       // plus
+  constexpr std::size_t hole = 6;
+  constexpr std::uint8_t lit0 = 0x30, lit15 = 0x3f;
+  if (expression.size() != std::size(known)) return std::nullopt;
+  for (std::size_t i = 0; i < std::size(known); ++i)
+    if (i != hole && expression[i] != known[i]) return std::nullopt;
+  if (expression[hole] < lit0 || expression[hole] > lit15) return std::nullopt;
+  return static_cast<std::uint8_t>(expression[hole] - lit0);
 }
 
 }  // namespace punster

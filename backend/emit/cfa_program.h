@@ -17,8 +17,9 @@ enum class CfaKind : std::uint8_t {
   def_expression,  ///< at what `block` computes
   remember,
   restore,
-  rule,     ///< how to restore a register; `block`, if any, computes it
-  nothing,  ///< padding, or of no meaning for unwinding
+  rule,          ///< how to restore register `reg`; `block`, if any, computes it
+  initial_rule,  ///< register `reg` is restored as at the function's first address
+  nothing,       ///< padding, or of no meaning for unwinding
 };
 
 struct CfaOp {
@@ -58,5 +59,16 @@ class CfaProgram {
 /// Whether a DWARF expression may give another value for another program counter, or uses an
 /// operation that is not known not to.
 [[nodiscard]] bool depends_on_address(std::span<const std::uint8_t> expression);
+
+/// Where the second half of each 16 bytes begins, if this is the expression by which all linkers
+/// describe the procedure linkage table: rsp + 8 + ((rip & 15) >= n) * 8.
+[[nodiscard]] std::optional<std::uint8_t> linkage_table(std::span<const std::uint8_t> expression);
+
+inline constexpr std::uint64_t dwarf_rsp = 7;  ///< its number
+inline constexpr std::uint64_t return_address_bytes = 8;
+/// How far the frame is from rsp at an address that a linkage table's expression describes.
+[[nodiscard]] inline std::uint64_t linkage_table_offset(Vaddr address, std::uint8_t second_half) {
+  return (address.value & 15) >= second_half ? 2 * return_address_bytes : return_address_bytes;
+}
 
 }  // namespace punster

@@ -92,6 +92,7 @@ struct EmitPlan {
 struct UnwindSummary {
   std::uint64_t functions = 0;  ///< functions that have unwind rows for their bodies
   std::uint64_t left_out = 0;   ///< functions with bodies, and rows that cannot be carried over
+  std::uint64_t scattered = 0;  ///< stubs, and other pieces far from their function, with rows
   std::uint64_t symbols = 0;    ///< functions that have a symbol for their bodies
   std::uint64_t bytes = 0;      ///< of the file that all this takes, copies of old tables included
   std::string note;             ///< why there is less than asked for; empty: there is not

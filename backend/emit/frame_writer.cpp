@@ -30,18 +30,21 @@ std::uint32_t FrameWriter::common_at(std::uint32_t key, const FrameCommon& commo
   return known->second;
 }
 
-void FrameWriter::begin_function(std::uint32_t key, const FrameCommon& common, AddressRange range) {
+void FrameWriter::begin_function(std::uint32_t key, const FrameCommon& common, Vaddr first) {
   const auto common_position = common_at(key, common);
   start_ = bytes_.size();
-  row_ = range.lo;
+  first_ = row_ = first;
   put<std::uint32_t>(0);  // length
   put(common_position);
-  put(range.lo.value);
-  put(range.size().value);
+  put(first.value);
+  size_at_ = bytes_.size();
+  put<std::uint64_t>(0);
   if (common.signal_frame) uleb(0);
 }
 
-void FrameWriter::end_function() {
+void FrameWriter::end_function(Vaddr end) {
+  const std::uint64_t size = (end - first_).value;
+  std::memcpy(bytes_.data() + size_at_, &size, sizeof size);
   close(start_);
 }
 

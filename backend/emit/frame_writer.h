@@ -14,9 +14,9 @@ class FrameWriter {
   explicit FrameWriter(std::span<const std::uint8_t> before)
       : bytes_(before.begin(), before.end()) {}
 
-  /// Begins the FDE of `range`. `key` tells the commons apart: what begins with the same key shares
+  /// Begins an FDE at `first`. `key` tells the commons apart: what begins with the same key shares
   /// a CIE, which is written when it is first needed.
-  void begin_function(std::uint32_t key, const FrameCommon& common, AddressRange range);
+  void begin_function(std::uint32_t key, const FrameCommon& common, Vaddr first);
 
   // Instructions of the row at address `at`, which begins there if it has not begun. Precondition:
   // a function has begun, and `at` is not before the address of the instruction written before.
@@ -24,7 +24,8 @@ class FrameWriter {
   void def_cfa(Vaddr at, std::uint64_t reg, std::uint64_t offset);
   void def_cfa_offset(Vaddr at, std::uint64_t offset);
 
-  void end_function();
+  /// It ends before `end`. Precondition: that is behind its first address.
+  void end_function(Vaddr end);
   /// As if begin_function() had not been called.
   void drop_function();
 
@@ -47,8 +48,8 @@ class FrameWriter {
 
   std::vector<std::uint8_t> bytes_;
   std::map<std::uint32_t, std::uint32_t> commons_;  // key -> position of its CIE
-  std::size_t start_ = 0;                           // of the function that has begun
-  Vaddr row_;                                       // where its present row begins
+  std::size_t start_ = 0, size_at_ = 0;             // of the function that has begun
+  Vaddr first_, row_;                               // where it and its present row begin
 };
 
 }  // namespace punster

@@ -121,9 +121,12 @@ void add_frames(SectionTable& table, const ToolSections& tools) {
   if (index == 0) {
     Elf64_Shdr s{};
     s.sh_type = SHT_PROGBITS;
-    s.sh_addralign = 8;
     index = table.add(".debug_frame", s);
   }
+  auto& header = table[index];
+  header.sh_addralign = frames_alignment;  // of the contents, and of what says that it is compressed
+  header.sh_flags &= ~Elf64_Xword{SHF_COMPRESSED};
+  if (tools.frames_compressed) header.sh_flags |= SHF_COMPRESSED;
   table.contents(index, tools.frames);
 }
 

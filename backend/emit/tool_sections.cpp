@@ -1,5 +1,7 @@
 #include "backend/emit/tool_sections.h"
 
+#include "backend/emit/compressed.h"
+
 namespace punster {
 namespace {
 
@@ -17,17 +19,28 @@ void add_rows(const ElfView& input, const CallFrames& frames, const BodyList& bo
               ToolSections& out) {
   out.summary.note = frames.damage;
   const auto* old = debug_frame(input);
-  if (old && (old->sh_flags & SHF_COMPRESSED)) {
-    out.summary.note = ".debug_frame is compressed: no unwind rows";
-    return;
+  std::vector<std::uint8_t> before;
+  if (old) {
+    const auto contents = input.contents(*old);
+    before.assign(contents.begin(), contents.end());
+    if (old->sh_flags & SHF_COMPRESSED) {
+      auto whole = decompressed(contents);
+      if (!whole) {
+        out.summary.note = ".debug_frame is compressed, and cannot be read: no unwind rows";
+        return;
+      }
+      before = std::move(*whole);
+    }
   }
-  const auto before = old ? input.contents(*old) : std::span<const std::uint8_t>{};
   auto rows = unwind_rows(frames, bodies, before);
   out.summary.functions = rows.functions;
   out.summary.left_out = rows.left_out;
-  if (rows.functions == 0) return;
-  out.summary.bytes += rows.section.size();
-  out.frames = std::move(rows.section);
+  out.summary.scattered = rows.scattered;
+  if (rows.functions == 0 && rows.scattered == 0) return;
+  auto smaller = compressed(rows.section, frames_alignment);
+  out.frames_compressed = smaller.has_value();
+  out.frames = smaller ? std::move(*smaller) : std::move(rows.section);
+  out.summary.bytes += out.frames.size();
   out.frames_section = old ? static_cast<std::uint32_t>(old - input.sections().data()) : 0;
 }
 

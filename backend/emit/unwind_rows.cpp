@@ -30,10 +30,12 @@
 // 3. Other expressions of the program counter mean something else in a body: such functions are
 // left out.
 //
+// Stubs, and other code far from its function, are described one by one: scattered_rows.h.
+//
 // What is not described: that a payload moves rsp for its own needs (count and print do); the NOPs
-// where the payload of a site without a jump would stand; the bodies of evicted instructions;
-// stubs, which stand in any order, far from their function. Backtraces from there are the
-// debugger's guess.
+// where the payload of a site without a jump would stand; landing pads, which stand in the code of
+// other functions, or of the same one with another frame. Backtraces from there are the debugger's
+// guess.
 //
 // The section is .debug_frame and not .eh_frame: it is not loaded, so nothing at run time sees it.
 // The program does not need it: displaced calls push original return addresses, so its own
@@ -43,12 +45,10 @@
 
 #include "backend/emit/cfa_program.h"
 #include "backend/emit/frame_writer.h"
+#include "backend/emit/scattered_rows.h"
 
 namespace punster {
 namespace {
-
-constexpr std::uint64_t rsp = 7;  // DWARF's number
-constexpr std::uint64_t return_address_bytes = 8;
 
 /// The CFA, as far as it is known to be a register plus an offset.
 struct Cfa {
@@ -57,24 +57,6 @@ struct Cfa {
   std::int64_t offset = 0;
   std::uint8_t second_half = 0;  ///< linkage_table: where it begins in each 16 bytes
 };
-
-/// Where the second half of an entry begins, if this is the linkage table's expression:
-/// rsp + 8 + ((rip & 15) >= n) * 8.
-std::optional<std::uint8_t> linkage_table(std::span<const std::uint8_t> expression) {
-  static constexpr std::uint8_t known[] = {0x77, 8,     // breg7 (rsp) + 8
-                                           0x80, 0,     // breg16 (rip) + 0
-                                           0x3f, 0x1a,  // lit15, and
-                                           0x00, 0x2a,  // lit n, ge
-                                           0x33, 0x24,  // lit3, shl
-                                           0x22};       // plus
-  constexpr std::size_t hole = 6;
-  constexpr std::uint8_t lit0 = 0x30, lit15 = 0x3f;
-  if (expression.size() != std::size(known)) return std::nullopt;
-  for (std::size_t i = 0; i < std::size(known); ++i)
-    if (i != hole && expression[i] != known[i]) return std::nullopt;
-  if (expression[hole] < lit0 || expression[hole] > lit15) return std::nullopt;
-  return static_cast<std::uint8_t>(expression[hole] - lit0);
-}
 
 /// Writes the rows of one function's bodies.
 class Retiming {
@@ -151,7 +133,7 @@ class Retiming {
         return true;
       case CfaKind::def_expression:
         if (const auto half = linkage_table(op.block)) {
-          cfa_ = {Cfa::Form::linkage_table, rsp, 0, *half};
+          cfa_ = {Cfa::Form::linkage_table, dwarf_rsp, 0, *half};
           table_offset_.reset();
           return true;
         }
@@ -185,7 +167,8 @@ class Retiming {
       table_row(body.body, body.original);
       if (body.done < body.size && !body.calls)
         table_row(body.body + Bytes{body.done}, body.original + Bytes{body.length});
-    } else if (body.calls && cfa_.form == Cfa::Form::plain && cfa_.reg == rsp && cfa_.offset >= 0) {
+    } else if (body.calls && cfa_.form == Cfa::Form::plain && cfa_.reg == dwarf_rsp &&
+               cfa_.offset >= 0) {
       const auto offset = static_cast<std::uint64_t>(cfa_.offset);
       out_.def_cfa_offset(body.body + Bytes{body.done}, offset + return_address_bytes);
       const auto end = body.body + Bytes{body.size};
@@ -194,10 +177,9 @@ class Retiming {
   }
 
   void table_row(Vaddr at, Vaddr original) {
-    const std::uint64_t offset =
-        (original.value & 15) >= cfa_.second_half ? 2 * return_address_bytes : return_address_bytes;
+    const auto offset = linkage_table_offset(original, cfa_.second_half);
     if (table_offset_ == offset) return;
-    out_.def_cfa(at, rsp, offset);
+    out_.def_cfa(at, dwarf_rsp, offset);
     table_offset_ = offset;
   }
 
@@ -219,9 +201,9 @@ class Retiming {
 
 }  // namespace
 
-UnwindRows unwind_rows(const CallFrames& frames, const BodyList& bodies,
-                       std::span<const std::uint8_t> before) {
-  UnwindRows rows;
+FrameSection unwind_rows(const CallFrames& frames, const BodyList& bodies,
+                         std::span<const std::uint8_t> before) {
+  FrameSection rows;
   FrameWriter out(before);
   std::size_t k = 0;
   for (const auto& entry : frames.entries) {
@@ -230,11 +212,12 @@ UnwindRows unwind_rows(const CallFrames& frames, const BodyList& bodies,
     if (first == k) continue;
     const auto& common = frames.commons[entry.common];
     const auto end = bodies.at(k - 1);
-    out.begin_function(entry.common, common, {bodies.at(first).body, end.body + Bytes{end.size}});
+    out.begin_function(entry.common, common, bodies.at(first).body);
     const bool carried_over = Retiming(entry, common, bodies, first, k, out).run();
-    carried_over ? out.end_function() : out.drop_function();
+    carried_over ? out.end_function(end.body + Bytes{end.size}) : out.drop_function();
     ++(carried_over ? rows.functions : rows.left_out);
   }
+  rows.scattered = scattered_rows(frames, bodies, out);
   rows.section = std::move(out).finish();
   return rows;
 }

@@ -306,6 +306,18 @@ std::uint32_t Bodies::done_after(const SiteBody& site) const {
 
 // Evicted instructions, and what becomes pages.
 
+SiteBody Bodies::evicted(const Eviction& eviction) const {
+  const auto relocation = plan_instruction(template_site(requests_.instructions()[eviction.insn]));
+  assert(relocation && "the solver asked body_of()");
+  const bool returns = relocation.value().fallthrough() == Fallthrough::always;
+  return {.insn = eviction.insn,
+          .patch = no_patch,
+          .address = eviction.body,
+          .size = relocation.value().size() + (returns ? jump_back_size : 0),
+          .ends_in_break = returns,
+          .emulates_call = relocation.value().emulates_call()};
+}
+
 std::optional<std::int64_t> Bodies::body_of(std::uint32_t insn) {
   if (const SiteBody* bridge = body_at(insn)) return bridge->address;
   const auto [it, fresh] = evicted_.try_emplace(insn);

@@ -122,6 +122,8 @@ class Bodies : public EvictedBodies {
   [[nodiscard]] const std::vector<SiteBody>& sites() const { return sites_; }
   /// Copies of instructions that are no sites (bridges.h), ascending by insn.
   [[nodiscard]] const std::vector<SiteBody>& bridges() const { return bridges_; }
+  /// What append_copy() copies: bodies in a row, each with the size that it has there, or nothing.
+  [[nodiscard]] std::vector<SiteBody> copy_of(const SiteBody& site, std::size_t most) const;
   /// Appends another copy of the site's body, as it runs at `at`, and of those behind it that it
   /// falls into, up to where they leave; or of the site's alone, with a jump to the body behind it,
   /// where that spares a jump. Appends nothing, and returns false, when the copy is not quiet or
@@ -138,6 +140,8 @@ class Bodies : public EvictedBodies {
   /// From which offset in `site`'s body the displaced instruction has taken effect. Of a call: has
   /// its return address been pushed. The body's size when nothing of the body runs after that.
   [[nodiscard]] std::uint32_t done_after(const SiteBody& site) const;
+  /// The body of an evicted instruction that is no bridge.
+  [[nodiscard]] SiteBody evicted(const Eviction& eviction) const;
 
  private:
   static constexpr unsigned jump_back_size = 5;

@@ -99,22 +99,32 @@ std::vector<SiteBody> Bodies::quiet_run(const SiteBody& site) const {
   return run;
 }
 
+namespace {
+
+std::size_t size_of(const std::vector<SiteBody>& run) {
+  std::size_t size = 0;
+  for (const auto& body : run) size += body.size;
+  return size;
+}
+
+}  // namespace
+
+std::vector<SiteBody> Bodies::copy_of(const SiteBody& site, std::size_t most) const {
+  if (!site.quiet || site.size == 0) return {};
+  auto run = quiet_run(site);
+  if (!run.empty() && size_of(run) <= most) return run;
+  if (!site.branches) return {};
+  run.assign(1, site);
+  if (site.chained) run[0].size += jump_back_size;
+  run[0].chained = false;
+  if (run[0].size > most) return {};
+  return run;
+}
+
 bool Bodies::append_copy(const SiteBody& site, std::int64_t at, std::size_t most,
                          std::vector<std::uint8_t>& out) const {
-  if (!site.quiet || site.size == 0) return false;
-  const auto size_of = [](const std::vector<SiteBody>& run) {
-    std::size_t size = 0;
-    for (const auto& body : run) size += body.size;
-    return size;
-  };
-  auto run = quiet_run(site);
-  if (run.empty() || size_of(run) > most) {
-    if (!site.branches) return false;
-    run.assign(1, site);
-    if (site.chained) run[0].size += jump_back_size;
-    run[0].chained = false;
-    if (run[0].size > most) return false;
-  }
+  auto run = copy_of(site, most);
+  if (run.empty()) return false;
   const std::size_t before = out.size();
   out.resize(before + size_of(run));
   auto room = std::span(out).subspan(before);

@@ -58,14 +58,19 @@ class RaisedBodies : public BodyList {
  public:
   RaisedBodies(const BodyList& bodies, Bytes by) : bodies_(bodies), by_(by) {}
   [[nodiscard]] std::size_t size() const override { return bodies_.size(); }
-  [[nodiscard]] BodyPlace at(std::size_t k) const override {
-    auto place = bodies_.at(k);
+  [[nodiscard]] BodyPlace at(std::size_t k) const override { return raised(bodies_.at(k)); }
+  [[nodiscard]] std::size_t scattered() const override { return bodies_.scattered(); }
+  [[nodiscard]] BodyPlace scattered_at(std::size_t k) const override {
+    return raised(bodies_.scattered_at(k));
+  }
+
+ private:
+  [[nodiscard]] BodyPlace raised(BodyPlace place) const {
     place.original = place.original + by_;
     place.body = place.body + by_;
     return place;
   }
 
- private:
   const BodyList& bodies_;
   Bytes by_;
 };

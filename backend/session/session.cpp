@@ -139,6 +139,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   plan.emit_plan.clear_ibt = plan.bodies->patches_endbr();
   plan.emit_plan.build_key = build_key();
   if (unwind) plan.places = std::make_unique<BodyPlaces>(*plan.bodies, requests);
+  if (unwind && describes_stubs(plan)) plan.places->scatter(plan.solution, plan.stub_bodies);
   plan.emit_plan.bodies = plan.places.get();
   // The kernel puts a program where it likes: what the runtime maps below it needs no raise.
   if (input->kind() == FileKind::dso || plan.emit_plan.layout == Layout::headers)
@@ -146,6 +147,16 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   plan.emit_plan.syscall_gate = syscall_gate;
   plan.emit_plan.owns_calls = syscall_gate && owns_calls(plan);
   return success();
+}
+
+// A row for a stub takes about 2 bytes of the output. Where every instruction is a site that is a
+// tenth of it, so it must be asked for.
+bool Session::State::describes_stubs(const Planned& plan) const {
+  constexpr std::uint64_t bytes = 3, part = 16;
+  if (unwind_rows != UnwindRows::automatic) return unwind_rows == UnwindRows::all;
+  const auto stubs = plan.solution.stubs.size() + plan.stub_bodies.places().size() +
+                     plan.solution.evictions.size();
+  return stubs * bytes <= (input->file().size() + plan.emit_plan.pages.size()) / part;
 }
 
 std::vector<CodeRegion> Session::State::code() const {
@@ -373,8 +384,8 @@ Result<Statistics> Session::emit(const EmitRequest& request) {
   s.seconds_emit = seconds_since(start);
   s.output_bytes = result.file_size.value;
   s.mappings = result.mappings;
-  s.unwind = {result.unwind.functions, result.unwind.left_out, result.unwind.symbols,
-              result.unwind.bytes, result.unwind.note};
+  s.unwind = {result.unwind.functions, result.unwind.left_out, result.unwind.scattered,
+              result.unwind.symbols,   result.unwind.bytes,    result.unwind.note};
   s.peak_rss_bytes = peak_rss();
   return s;
 }

@@ -18,6 +18,12 @@ std::optional<Objective> parse_objective(std::string_view name) {
   return static_cast<Objective>(found - std::begin(objective_names));
 }
 
+std::optional<UnwindRows> parse_unwind_rows(std::string_view name) {
+  const auto found = std::find(std::begin(unwind_row_names), std::end(unwind_row_names), name);
+  if (found == std::end(unwind_row_names)) return std::nullopt;
+  return static_cast<UnwindRows>(found - std::begin(unwind_row_names));
+}
+
 Result<std::uint16_t> tactics_of(const std::vector<std::string>& names) {
   std::uint16_t tactics = 1 << static_cast<int>(Tactic::I0);
   for (const auto& name : names) {
@@ -94,6 +100,10 @@ Result<void> Session::set_options(const OptionsRequest& request) {
   if (!objective)
     return error_in("bad_request", "unknown objective \"" + *request.optimize + "\"",
                     "/params/optimize");
+  const auto rows = parse_unwind_rows(request.unwind_rows.value_or("auto"));
+  if (!rows)
+    return error_in("bad_request", "unknown unwind rows \"" + *request.unwind_rows + "\"",
+                    "/params/unwind_rows");
   RaiseMode raise_mode = state.raise_mode;
   if (request.raise) {
     const auto mode = parse_raise_mode(*request.raise);
@@ -121,6 +131,7 @@ Result<void> Session::set_options(const OptionsRequest& request) {
   if (request.stubs) state.stubs = *request.stubs;
   if (request.max_mappings) state.mapping_budget = *request.max_mappings;
   if (request.unwind) state.unwind = *request.unwind;
+  if (request.unwind_rows) state.unwind_rows = *rows;
   if (request.jobs) state.jobs = std::clamp(*request.jobs, 1u, 64u);
   if (request.build_id)
     state.build_id = *request.build_id == "new" ? BuildId::fresh : BuildId::keep;
@@ -138,6 +149,7 @@ std::vector<std::uint8_t> Session::State::build_key() const {
   choice(solver_options.lookahead);
   choice(static_cast<std::uint64_t>(objective));
   choice(trap_kind);
+  choice(static_cast<std::uint64_t>(unwind_rows));
   choice(static_cast<std::uint64_t>(raise_mode));
   choice(static_cast<std::uint64_t>(layout.mode));
   choice(layout.most_headers);

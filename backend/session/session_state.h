@@ -22,6 +22,9 @@ inline constexpr std::uint64_t default_mapping_budget = 20000;
 /// What the solver is to spare where it has a choice; see space_for_stubs.cpp.
 enum class Objective : std::uint8_t { balanced, speed, mappings, size };
 
+/// Which trampolines have unwind rows. `automatic`: all, where that takes little of the file.
+enum class UnwindRows : std::uint8_t { automatic, bodies, all };
+
 struct Session::State {
   ProgressSink progress;
   std::atomic<bool> cancelled{false};
@@ -41,7 +44,8 @@ struct Session::State {
   unsigned jobs = 1;
   std::uint64_t mapping_budget = default_mapping_budget;
   BuildId build_id = BuildId::keep;
-  bool unwind = true;  // symbols and unwind rows for bodies
+  bool unwind = true;                              // symbols and unwind rows for trampolines
+  UnwindRows unwind_rows = UnwindRows::automatic;  // if `unwind`
   std::optional<CountersRequest> counters;
   std::int64_t next_reserved = 0;  // everything of ours above the image is claimed up to here
   std::optional<CounterRegion> counter_region;
@@ -134,6 +138,8 @@ struct Session::State {
   [[nodiscard]] std::size_t runs_with_headers(const std::vector<TrapRoute>& traps) const;
   /// Why program headers cannot map this, or "". May find out that the input can be raised.
   std::string obstacle_to_headers(const NewMemory& memory);
+  /// Whether stubs are described, too. Precondition: the pages are laid out.
+  [[nodiscard]] bool describes_stubs(const Planned& plan) const;
   void count(const Planned& plan);
   void collect_traps(Planned& plan) const;
   /// Solves; where that leaves traps, once more with the system calls that are no sites.

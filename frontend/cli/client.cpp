@@ -35,6 +35,7 @@ OptionsRequest options_request(const BackendOptions& options, unsigned jobs) {
   request.trap_with = options.trap_with;
   if (!options.chaining) request.chaining = false;
   if (!options.unwind) request.unwind = false;
+  request.unwind_rows = options.unwind_rows;
   request.raise = options.raise;
   request.layout = options.layout;
   request.max_headers = options.max_headers;

@@ -36,7 +36,7 @@ struct BackendOptions {
   bool traps = true, chaining = true, unwind = true, landing_pads = true, stubs = true;
   std::optional<std::uint64_t> max_mappings;
   std::optional<unsigned> lookahead;
-  std::optional<std::string> trap_with, build_id, solver, optimize, raise, layout;
+  std::optional<std::string> trap_with, build_id, solver, optimize, raise, layout, unwind_rows;
   std::optional<unsigned> max_headers;
   bool share_pages = false;
 };

@@ -184,6 +184,14 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
       "--no-unwind", [&backend] { backend.unwind = false; },
       "No symbols and no unwind rows for trampolines (for debuggers, profilers)");
   command
+      ->add_option("--unwind-rows", backend.unwind_rows,
+                   "Which trampolines debuggers can unwind from: bodies, all (stubs as well), or "
+                   "auto (default): all where that takes little of the file")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(unwind_row_names),
+                                                     std::end(unwind_row_names)))
+                  .description(""))
+      ->option_text("WHICH");
+  command
       ->add_option(
           "--raise", backend.raise,
           "Shared objects get room for trampolines below themselves: auto (default), never, or "

@@ -38,6 +38,13 @@ add_library(punster::zydis ALIAS punster_zydis)
 target_include_directories(punster_zydis SYSTEM INTERFACE ${ZYDIS_INCLUDE_DIR})
 target_link_libraries(punster_zydis INTERFACE ${ZYDIS_LIBRARY})
 
+punster_require_header(ZLIB_INCLUDE_DIR zlib.h zlib1g-dev)
+punster_require_library(ZLIB_LIBRARY z zlib1g-dev)
+add_library(punster_zlib INTERFACE)
+add_library(punster::zlib ALIAS punster_zlib)
+target_include_directories(punster_zlib SYSTEM INTERFACE ${ZLIB_INCLUDE_DIR})
+target_link_libraries(punster_zlib INTERFACE ${ZLIB_LIBRARY})
+
 punster_require_header(BOOST_INCLUDE_DIR boost/outcome.hpp libboost-dev)
 punster_require_header(NLOHMANN_INCLUDE_DIR nlohmann/json.hpp nlohmann-json3-dev)
 punster_require_header(CLI11_INCLUDE_DIR CLI/CLI.hpp libcli11-dev)

@@ -30,7 +30,7 @@ ROWS = {
                  "failed trap_with by_tactic by_means mappings virtual_pages physical_pages unwind seconds peak_rss_bytes",
     "status": "ok partial refused failed interrupted",
     "exit": "0 1 2 3 130",
-    "option": "--build-id --stats --sites --tactics --no-traps --trap-with --rounds --no-chaining --no-unwind --raise --layout --max-headers --share-pages --max-mappings --strict "
+    "option": "--build-id --stats --sites --tactics --no-traps --trap-with --rounds --no-chaining --no-unwind --unwind-rows --raise --layout --max-headers --share-pages --max-mappings --strict "
               "--syntax --jobs --allow-no-sites --format --counters --once --at --optimize --solver --lookahead "
               "--no-landing-pads --no-stubs --code --data --addresses --debug-file --exclude --doubt --instructions --draw --timeout --verbose "
               "--listen --root --allow-uid --max-sessions --memory --cpu-seconds --idle-seconds --open-files --output-size --grace --record "

@@ -9,11 +9,14 @@
 // siglongjmp, and stepping goes on from there. Nothing is known here about how programs are
 // rewritten.
 //
-// Written to REPORT: one line per chain of return addresses that was found along the frame
-// pointers, relative to a function of the program, and at last `places N`. Exit status: the
+// Written to REPORT, with MODE `return`: one line for each change of the callers on the way: return
+// addresses and frames, as frame_walker.h finds them by the program's own tables, relative to a
+// function of the program and to the stack at `begin`. `nobody ADDRESS` for a place that they do
+// not describe, as a link-time address. With every MODE, at last `places N`. Exit status: the
 // program's, or 125 and a line on stderr.
 
 #include <elf.h>
+#include <sys/auxv.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -34,6 +37,8 @@
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "tests/e2e/frame_walker.h"
 
 namespace {
 
@@ -102,6 +107,13 @@ class Tracee {
       if (lo <= address && address < hi) return true;
     return false;
   }
+  [[nodiscard]] std::uint64_t auxiliary(std::uint64_t wanted) const {
+    std::ifstream vector("/proc/" + std::to_string(child_) + "/auxv", std::ios::binary);
+    std::array<std::uint64_t, 2> entry{};
+    while (vector.read(reinterpret_cast<char*>(entry.data()), sizeof entry))
+      if (entry[0] == wanted) return entry[1];
+    fail("it has no such entry in its auxiliary vector");
+  }
   void look_at_mappings() {
     std::ifstream maps("/proc/" + std::to_string(child_) + "/maps");
     for (std::string line; std::getline(maps, line);)
@@ -153,17 +165,46 @@ class Tracee {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> foreign_;
 };
 
-/// Return addresses along the frame pointers, outermost known to the program last.
-std::string chain(const Tracee& tracee, std::uint64_t frame, std::uint64_t anchor) {
-  std::ostringstream out;
-  for (int i = 0; i < 20; ++i) {
-    const auto caller = tracee.word(frame + 8);
-    if (caller - anchor + 0x100000 > 0x200000) break;  // libc's
-    out << std::hex << static_cast<std::int64_t>(caller - anchor) << ' ';
-    frame = tracee.word(frame);
+/// Who called whom, step by step.
+class Callers {
+ public:
+  Callers(const Tracee& tracee, const char* program)
+      : tracee_(tracee),
+        walker_(program),
+        at_entry_(tracee.auxiliary(AT_ENTRY)),
+        begin_(tracee.general()) {}
+
+  /// Where it stands now.
+  void note() {
+    const auto now = tracee_.general();
+    const auto callers =
+        walker_.walk(now, at_entry_, [this](std::uint64_t at) { return tracee_.word(at); });
+    if (!callers) {
+      undescribed_.insert(walker_.link_time(now.rip, at_entry_));
+      return;
+    }
+    std::ostringstream line;
+    const auto anchor = walker_.link_time(begin_.rdi, at_entry_);
+    for (const auto& caller : *callers) {
+      const auto distance = static_cast<std::int64_t>(caller.return_address - anchor);
+      if (std::abs(distance) > 0x100000) break;  // libc's
+      line << distance << '@' << static_cast<std::int64_t>(begin_.rsp - caller.cfa) << ' ';
+    }
+    if (changes_.empty() || changes_.back() != line.str()) changes_.push_back(line.str());
   }
-  return out.str();
-}
+  void report(std::ostream& out) const {
+    for (const auto& line : changes_) out << line << '\n';
+    for (const auto place : undescribed_) out << "nobody " << hex(place) << '\n';
+  }
+
+ private:
+  const Tracee& tracee_;
+  FrameWalker walker_;
+  std::uint64_t at_entry_;
+  user_regs_struct begin_;
+  std::vector<std::string> changes_;
+  std::set<std::uint64_t> undescribed_;
+};
 
 constexpr unsigned long resume_and_trap_flags = 0x10100;
 
@@ -238,16 +279,15 @@ int main(int argc, char** argv) {
   Tracee tracee(argv + 2);
   while (tracee.stopped() && tracee.told() != begin) tracee.run();
   if (!tracee.stopped()) fail("it ended before it began");
-  const auto anchor = tracee.general().rdi;
   tracee.look_at_mappings();
+  Callers callers(tracee, argv[2]);
 
   std::set<std::uint64_t> places;
-  std::set<std::string> chains;
   while (tracee.stopped() && tracee.told() != end) {
     const auto now = tracee.general();
     // Where a signal of its own waits, that one comes first.
     if (tracee.signal() == 0 && !tracee.foreign(now.rip)) {
-      if (mode == 'r') chains.insert(chain(tracee, now.rbp, anchor));
+      if (mode == 'r') callers.note();
       if (places.insert(now.rip).second) {
         interrupt(tracee, mode);
         continue;
@@ -258,7 +298,7 @@ int main(int argc, char** argv) {
   while (tracee.stopped()) tracee.run();
 
   std::ofstream out(argv[1]);
-  for (const auto& one : chains) out << one << '\n';
+  callers.report(out);
   out << "places " << places.size() << '\n';
   return tracee.exit_status();
 }

@@ -4,7 +4,7 @@ import re
 
 from contract import covers
 from elf_file import ElfFile
-from rewriting import TARGETS, Failure, patch, run
+from rewriting import TARGETS, Failure, patch, punster, run
 
 ALL = ["-M", "true", "-P", "empty"]
 
@@ -28,13 +28,43 @@ def no_unwind_leaves_symbols_and_rows_out(work):
     found, none = with_all.stats["unwind"], without.stats["unwind"]
     expect(found["functions"] > 3 and found["symbols"] >= found["functions"] - 2, found)
     expect(found["left_out"] == 0 and found["note"] is None, found)
-    expect(none == {"functions": 0, "left_out": 0, "symbols": 0, "bytes": 0, "note": None}, none)
+    expect(none == {"functions": 0, "left_out": 0, "stubs": 0, "symbols": 0, "bytes": 0, "note": None}, none)
     grown = with_all.output.stat().st_size - without.output.stat().st_size
     expect(abs(grown - found["bytes"]) < 1500, (grown, found))  # names and section headers
     listed = run(["nm", with_all.output]).stdout
     expect(" main.trampolines\n" in listed, listed)
     expect(section(with_all.output, ".debug_frame") and not section(without.output, ".debug_frame"), "rows")
     expect(".trampolines" not in run(["nm", without.output]).stdout, "symbols without asking")
+
+
+@covers("option:--unwind-rows")
+def the_rows_of_stubs_can_be_had_and_left_out(work):
+    outputs = {which: patch("/usr/bin/ls", work / which, ALL, ["--unwind-rows", which]) for which in ("auto", "bodies", "all")}
+    stubs = {which: output.stats["unwind"]["stubs"] for which, output in outputs.items()}
+    expect(stubs["bodies"] == 0 and stubs["auto"] == stubs["all"] > 5000, stubs)
+    # Every instruction of a large program a site: so many stubs are not described unless somebody asks.
+    large = patch("/usr/bin/bash", work / "large", ALL)
+    expect(large.stats["unwind"]["stubs"] == 0 < large.stats["unwind"]["functions"], large.stats["unwind"])
+    raw = run(["readelf", "-wf", outputs["all"].output]).stdout
+    stub_pages = [line for line in raw.splitlines() if "FDE" in line]
+    expect(len(stub_pages) > outputs["bodies"].stats["unwind"]["functions"], len(stub_pages))
+    refused = punster("patch", "-M", "jmp", "-P", "empty", "/usr/bin/ls", "-o", work / "out", "--unwind-rows", "some")
+    expect(refused.status == 2 and "--unwind-rows" in refused.stderr and not (work / "out").exists(), refused)
+
+
+@covers("statistic:unwind")
+def compressed_rows_of_the_input_are_kept(work):
+    source = work / "old.c"
+    source.write_text("__asm__(\".cfi_sections .eh_frame, .debug_frame\");\n"
+                      + "".join(f"int f{i}(int x) {{ return x * {i} + 1; }}\n" for i in range(50))
+                      + "int main(void) { return f7(1) != 8; }\n")
+    run(["gcc", "-O1", "-gz=zlib", "-Wl,--compress-debug-sections=zlib", source, "-o", work / "old"])
+    before = run(["readelf", "-SW", work / "old"]).stdout
+    expect(re.search(r"\.debug_frame .* C ", before), before)
+    rewritten = patch(work / "old", work / "new", ALL)
+    expect(rewritten.stats["unwind"]["note"] is None, rewritten.stats["unwind"])
+    rows = run(["readelf", "-wf", work / "new"]).stdout.count("FDE")
+    expect(rows > run(["readelf", "-wf", work / "old"]).stdout.count("FDE") + 50, rows)
 
 
 @covers("statistic:unwind")

@@ -13,6 +13,8 @@ class OneBody : public BodyList {
   OneBody(Vaddr original, Vaddr body) : place_{original, 5, body, 10, 5, false} {}
   [[nodiscard]] std::size_t size() const override { return 1; }
   [[nodiscard]] BodyPlace at(std::size_t) const override { return place_; }
+  [[nodiscard]] std::size_t scattered() const override { return 0; }
+  [[nodiscard]] BodyPlace scattered_at(std::size_t) const override { return {}; }
 
  private:
   BodyPlace place_;

@@ -18,9 +18,11 @@ namespace {
 
 class FakeBodies : public BodyList {
  public:
-  std::vector<BodyPlace> places;
+  std::vector<BodyPlace> places, pieces;
   [[nodiscard]] std::size_t size() const override { return places.size(); }
   [[nodiscard]] BodyPlace at(std::size_t k) const override { return places.at(k); }
+  [[nodiscard]] std::size_t scattered() const override { return pieces.size(); }
+  [[nodiscard]] BodyPlace scattered_at(std::size_t k) const override { return pieces.at(k); }
 };
 
 /// Frames of many shapes: pushes, a frame pointer, a large array, shrink-wrapped and cold parts.
@@ -90,24 +92,29 @@ Rows interpreted(const std::filesystem::path& file, const std::string& section) 
       run("readelf -W --debug-dump=frames-interp " + file.string() + " 2>&1").output);
   Rows rows;
   std::vector<std::string> columns;
-  bool wanted = false, function = false;
+  std::map<std::string, Row> initial;  // of CIEs, by what FDEs call them
+  Row* now = nullptr;                  // where the next row goes
+  bool wanted = false;
   std::uint64_t end = 0;
   for (std::string line; std::getline(lines, line);) {
     if (line.find("Contents of the") == 0)
       wanted = line.find(' ' + section + ' ') != std::string::npos;
     if (!wanted) continue;
-    if (line.find(" CIE ") != std::string::npos) function = false;
+    if (line.find(" CIE ") != std::string::npos) {
+      now = &initial[line.substr(0, 8)];
+      continue;
+    }
     if (const auto pc = line.find(" pc="); pc != std::string::npos) {
-      function = true;
       columns.clear();
       end = std::stoull(line.substr(line.find("..", pc) + 2), nullptr, 16);
       const auto start = std::stoull(line.substr(pc + 4), nullptr, 16);
       rows.starts.insert(start);
-      rows.try_emplace(start);
+      // Of a program that does nothing, nothing is printed but this.
+      now = &(rows[start] = initial[line.substr(line.find("cie=") + 4, 8)]);
       rows.try_emplace(end);
       continue;
     }
-    if (!function) continue;
+    if (!now) continue;
     std::istringstream words(line);
     const std::vector<std::string> fields{std::istream_iterator<std::string>(words), {}};
     if (fields.empty()) continue;
@@ -116,10 +123,11 @@ Rows interpreted(const std::filesystem::path& file, const std::string& section) 
       continue;
     }
     if (fields.size() != columns.size() + 1) continue;
-    Row& row = rows[std::stoull(fields[0], nullptr, 16)];
-    row.clear();
+    const auto at = std::stoull(fields[0], nullptr, 16);
+    if (at != 0) now = &rows[at];  // else that of a CIE
+    now->clear();
     for (std::size_t i = 0; i < columns.size(); ++i)
-      if (fields[i + 1] != "u") row[columns[i]] = fields[i + 1];
+      if (fields[i + 1] != "u") (*now)[columns[i]] = fields[i + 1];
   }
   return rows;
 }
@@ -153,6 +161,28 @@ FakeBodies bodies_for(const std::vector<Instruction>& code, Vaddr base, std::siz
   return bodies;
 }
 
+/// A stub, or an evicted instruction, for every instruction, in any order and with holes of any
+/// size.
+std::vector<BodyPlace> pieces_for(std::vector<Instruction> code, Vaddr base, std::mt19937& random) {
+  std::shuffle(code.begin(), code.end(), random);
+  std::vector<BodyPlace> pieces;
+  for (const auto& insn : code) {
+    base = base + Bytes{random() % 8 == 0 ? random() % (1 << 22) : random() % 40};
+    BodyPlace piece{Vaddr{insn.address}, insn.length, base, way_back, way_back, false};
+    if (random() % 2) {
+      piece.size = insn.length + way_back;
+      piece.done = insn.call ? 3 : insn.length;
+      piece.calls = insn.call;
+    } else if (insn.call) {
+      piece.done = 0;  // a stub that is called
+      piece.calls = true;
+    }
+    base = base + Bytes{piece.size};
+    pieces.push_back(piece);
+  }
+  return pieces;
+}
+
 Row one_push_further(Row row) {
   const std::string from_rsp = "rsp+";
   if (row["CFA"].find(from_rsp) == 0)
@@ -168,6 +198,28 @@ Row expected_row(const Rows& before, std::uint64_t address) {
   return row;
 }
 
+/// Each piece of a function with rows has those of its instruction; others have none.
+void check_pieces(const FakeBodies& bodies, const Rows& before, const Rows& after,
+                  std::uint64_t claimed) {
+  std::size_t known = 0, called = 0;
+  for (const auto& piece : bodies.pieces) {
+    const auto original = piece.original.value;
+    INFO(std::hex << "instruction " << original << ", piece " << piece.body.value);
+    const auto expected = expected_row(before, original);
+    known += !expected.empty();
+    called += piece.calls && piece.done == 0;
+    CHECK(row_at(after, piece.body.value) ==
+          (piece.done > 0 || expected.empty() ? expected : one_push_further(expected)));
+    if (piece.done == 0 || piece.done == piece.size || expected.empty()) continue;
+    const auto done = row_at(after, piece.body.value + piece.done);
+    CHECK(done == (piece.calls ? one_push_further(expected)
+                               : expected_row(before, original + piece.length)));
+  }
+  CHECK(known > 60);
+  CHECK(called > 0);
+  CHECK(known == claimed);
+}
+
 void check_rows(const std::string& flags, std::size_t every, bool chained) {
   INFO(flags << ", every " << every << (chained ? ", chained" : ""));
   const Workshop shop;
@@ -176,7 +228,11 @@ void check_rows(const std::string& flags, std::size_t every, bool chained) {
   PlanMaker maker(input);
   const auto base = above(maker.view);
   for (std::uint64_t page = 0; page < 40; ++page) maker.trampoline(above(maker.view, page), {0xcc});
-  const auto bodies = bodies_for(code, base, every, chained);
+  auto bodies = bodies_for(code, base, every, chained);
+  const auto seed = static_cast<unsigned>(every * 2 + chained);
+  INFO("pieces of seed " << seed);
+  std::mt19937 random(seed);
+  bodies.pieces = pieces_for(code, above(maker.view, 100), random);
   maker.plan.bodies = &bodies;
   const auto result = emit_to(maker, shop.file("patched"));
   CHECK(result.unwind.note == "");
@@ -204,6 +260,7 @@ void check_rows(const std::string& flags, std::size_t every, bool chained) {
   }
   CHECK(compared * every > 60);
   CHECK(in_calls > 0);
+  check_pieces(bodies, before, after, result.unwind.scattered);
 }
 
 }  // namespace
