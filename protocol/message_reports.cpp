@@ -49,6 +49,7 @@ Json to_json(const UnwindStatistics& m) {
   return {{"functions", m.functions},
           {"left_out", m.left_out},
           {"stubs", m.stubs},
+          {"for_process", m.for_process},
           {"symbols", m.symbols},
           {"bytes", m.bytes},
           {"note", m.note.empty() ? Json() : Json(m.note)}};
@@ -88,6 +89,7 @@ Result<UnwindStatistics> from_json(const Json& json, const UnwindStatistics*,
   fields.optional("functions", m.functions);
   fields.optional("left_out", m.left_out);
   fields.optional("stubs", m.stubs);
+  fields.optional("for_process", m.for_process);
   fields.optional("symbols", m.symbols);
   fields.optional("bytes", m.bytes);
   fields.optional("note", m.note);

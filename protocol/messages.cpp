@@ -157,7 +157,7 @@ Result<OptionsRequest> from_json(const Json& json, const OptionsRequest*,
                "trap_with", "expected \"ud2\", \"int3\", \"int-03\" or \"hlt\"");
   fields.check(!m.unwind_rows || std::find(std::begin(unwind_row_names), std::end(unwind_row_names),
                                            *m.unwind_rows) != std::end(unwind_row_names),
-               "unwind_rows", "expected \"auto\", \"bodies\" or \"all\"");
+               "unwind_rows", "expected \"auto\", \"bodies\", \"all\" or \"process\"");
   fields.check(!m.build_id || *m.build_id == "keep" || *m.build_id == "new", "build_id",
                "expected \"keep\" or \"new\"");
   fields.check(!m.solver || *m.solver == "joint" || *m.solver == "greedy", "solver",

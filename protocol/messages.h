@@ -56,7 +56,7 @@ struct BinaryReply {
 inline constexpr std::string_view trap_names[] = {"ud2", "int3", "int-03", "hlt"};
 
 /// Which unwind rows an output may have, in the order of UnwindRows.
-inline constexpr std::string_view unwind_row_names[] = {"auto", "bodies", "all"};
+inline constexpr std::string_view unwind_row_names[] = {"auto", "bodies", "all", "process"};
 
 struct OptionsRequest {
   std::vector<std::string> tactics;  // empty: all
@@ -137,12 +137,13 @@ struct EmitRequest {
 
 /// What debuggers and profilers were given. Only emit knows it; `plan` answers zeros.
 struct UnwindStatistics {
-  std::uint64_t functions = 0;  // that have unwind rows for their bodies
-  std::uint64_t left_out = 0;   // functions with bodies whose rows cannot be carried over
-  std::uint64_t stubs = 0;      // stubs, and other pieces far from their function, with rows
-  std::uint64_t symbols = 0;    // functions that have a symbol for their bodies
-  std::uint64_t bytes = 0;      // of the output that all this takes
-  std::string note;             // why there is less than asked for; "": there is not
+  std::uint64_t functions = 0;    // that have unwind rows for their bodies
+  std::uint64_t left_out = 0;     // functions with bodies whose rows cannot be carried over
+  std::uint64_t stubs = 0;        // stubs, and other pieces far from their function, with rows
+  std::uint64_t for_process = 0;  // functions with rows that the running program finds
+  std::uint64_t symbols = 0;      // functions that have a symbol for their bodies
+  std::uint64_t bytes = 0;        // of the output that all this takes
+  std::string note;               // why there is less than asked for; "": there is not
 };
 
 /// The figures of DESIGN's `--stats` that the backend knows; the frontend adds its own.

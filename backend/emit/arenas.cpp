@@ -45,6 +45,7 @@ std::size_t header_count(const ElfView& input, const EmitPlan& plan) {
   if (needs_runtime(plan)) ours += 2;
   if (begins_with_ours(input, plan)) ours += 1;
   if (plan.layout == Layout::headers) ours += arenas_of(plan).size() + (plan.counters ? 1 : 0);
+  if (plan.frames_for_process) ours += 1;
   return input.segments().size() + ours;
 }
 

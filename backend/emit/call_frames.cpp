@@ -19,6 +19,8 @@
 namespace punster {
 namespace {
 
+constexpr std::uint8_t indirect = 0x80;  // DW_EH_PE_*
+
 struct Table {
   std::span<const std::uint8_t> bytes;
   Vaddr address;
@@ -119,10 +121,11 @@ class FrameReader {
         } else if (letter == 'S') {
           cie.signal_frame = true;
         } else if (letter == 'L') {
-          data.next<std::uint8_t>();
+          cie.lsda_encoding = data.next<std::uint8_t>();
         } else if (letter == 'P') {
           const auto encoding = data.next<std::uint8_t>();
-          read_pointer(data, encoding, table_.data_base);
+          const auto routine = read_pointer(data, encoding & ~indirect, table_.data_base);
+          if (routine) cie.personality = Personality{*routine, (encoding & indirect) != 0};
         } else {
           return std::nullopt;
         }
@@ -139,13 +142,20 @@ class FrameReader {
     const auto& cie = frames_.commons[common];
     const auto first = read_pointer(body, cie.pointer_encoding, table_.data_base);
     const auto size = read_pointer(body, cie.pointer_encoding & 0x0f, Vaddr{});
-    if (has_data_[common]) body.take(body.uleb());
+    std::optional<Vaddr> lsda;
+    if (has_data_[common]) {
+      const auto size = body.uleb();
+      const auto data_address = body.address();
+      ByteReader data(body.take(size), data_address);
+      if (cie.lsda_encoding != 0xff) lsda = read_pointer(data, cie.lsda_encoding, table_.data_base);
+    }
     if (!body.ok()) return false;
     // What a linker dropped has become address 0 or size 0.
     if (!first || !size) return true;
     FrameEntry fde;
     fde.range = {*first, *first + Bytes{size->value}};
     fde.common = common;
+    fde.lsda = lsda;
     fde.program_address = body.address();
     fde.program = body.rest();
     if (fde.range.hi <= fde.range.lo || !input_.executable(*first)) return true;

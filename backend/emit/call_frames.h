@@ -11,6 +11,12 @@
 
 namespace punster {
 
+/// Who handles exceptions in a function.
+struct Personality {
+  Vaddr address;          ///< of the routine,
+  bool indirect = false;  ///< or of a word that holds its address
+};
+
 /// What FDEs have in common. Its code alignment factor is already multiplied out: see
 /// CfaOp::advance.
 struct FrameCommon {
@@ -19,7 +25,9 @@ struct FrameCommon {
   std::uint64_t return_column = 16;       ///< DWARF number of the return address' pseudo register
   bool signal_frame = false;              ///< the frame of a signal handler's caller
   std::span<const std::uint8_t> program;  ///< what holds at the first address of every FDE
-  std::uint8_t pointer_encoding = 0;      ///< of addresses in its FDEs' programs (DW_EH_PE_*)
+  std::optional<Personality> personality;
+  std::uint8_t lsda_encoding = 0xff;  ///< of FrameEntry::lsda; 0xff: there are none
+  std::uint8_t pointer_encoding = 0;  ///< of addresses in its FDEs' programs (DW_EH_PE_*)
 };
 
 /// One function, or a part of one.
@@ -28,6 +36,7 @@ struct FrameEntry {
   std::uint32_t common = 0;               ///< index into CallFrames::commons
   std::span<const std::uint8_t> program;  ///< see CfaProgram
   Vaddr program_address;                  ///< of its first byte
+  std::optional<Vaddr> lsda;              ///< what its personality routine reads
 };
 
 struct CallFrames {

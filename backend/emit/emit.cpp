@@ -29,6 +29,7 @@
 //        v      low end             .punster.low_end   where the first segment is ours: the headers, a copy
 //               program headers     .punster.phdr
 //               trampolines         .punster.bodies, .punster.stubs   with program headers of their own
+//               unwind rows         .eh_frame_hdr, .punster.eh_frame   where the program is to find them
 //               tables              .punster.tables    PunsterHeader, mappings, traps, path
 //               pages               .punster.pages     overlays; of a loader-mapped file trampolines, too
 //               originals           .punster.original  of a header-mapped one: code as it was
@@ -67,6 +68,7 @@
 #include "backend/emit/notes.h"
 #include "backend/emit/output_file.h"
 #include "backend/emit/owned_calls.h"
+#include "backend/emit/process_frames.h"
 #include "backend/emit/program_headers.h"
 #include "backend/emit/section_headers.h"
 #include "backend/emit/tables.h"
@@ -216,13 +218,17 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
   const auto blob = runtime_blob();
   const bool runs = needs_runtime(plan);
   const bool loaded = plan.layout == Layout::loader;
+  std::optional<ProcessFrames> frames;
+  if (plan.frames_for_process) frames.emplace(input, *plan.bodies);
   auto layout =
       lay_out(input, place, plan,
               {.tables = size_of_tables(input, plan, in_place, imports),
                .pages = Bytes{loaded ? plan.pages.size() : in_place.overlay_pages.size()},
                .originals = Bytes{in_place.originals.size()},
                .runtime = Bytes{runs ? blob.bytes.size() : 0},
-               .state = Bytes{runs ? blob.state_bytes : 0}});
+               .state = Bytes{runs ? blob.state_bytes : 0},
+               .frame_index = frames ? frames->index_size() : Bytes{},
+               .frames = frames ? frames->size() - frames->index_size() : Bytes{}});
   layout.tails = in_place.tails;
   layout.gaps = in_place.gaps;
   // From here on every address and file offset of the output is known.
@@ -249,6 +255,9 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
   if (layout.low_end.size.value > 0) {
     PUNSTER_TRY(file.write(layout.low_end.offset, low_end(input.header(), headers)));
   }
+  if (frames) {
+    PUNSTER_TRY(file.write(layout.frame_index.offset, frames->placed(layout.frame_index.address)));
+  }
   PUNSTER_TRY(file.write(layout.tables.offset, tables));
   const std::span pages(plan.pages);
   PUNSTER_TRY(file.write(layout.trampolines.offset,
@@ -267,7 +276,10 @@ Result<EmitResult> emit(const ElfView& input, const EmitPlan& plan, const std::f
     PUNSTER_TRY(file.write(layout.end, sections->bytes));
   }
   PUNSTER_TRY(file.commit(input.path()));
-  return EmitResult{Bytes{end.value}, added_mappings(input, headers, plan, layout, in_place.overlays), tools.summary};
+  auto unwind = tools.summary;
+  if (frames) unwind.for_process = frames->functions();
+  if (frames) unwind.bytes += frames->size().value;
+  return EmitResult{Bytes{end.value}, added_mappings(input, headers, plan, layout, in_place.overlays), unwind};
 }
 
 }  // namespace punster

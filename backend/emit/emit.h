@@ -86,6 +86,8 @@ struct EmitPlan {
   Bytes raised_by;
   /// Whose bodies get symbols and unwind rows; null: none. Outlives the call of emit().
   const BodyList* bodies = nullptr;
+  /// The running program finds unwind rows, too. Precondition: can_unwind_itself(), and `bodies`.
+  bool frames_for_process = false;
 };
 
 /// What debuggers and profilers were given.
@@ -93,6 +95,7 @@ struct UnwindSummary {
   std::uint64_t functions = 0;  ///< functions that have unwind rows for their bodies
   std::uint64_t left_out = 0;   ///< functions with bodies, and rows that cannot be carried over
   std::uint64_t scattered = 0;  ///< stubs, and other pieces far from their function, with rows
+  std::uint64_t for_process = 0;  ///< functions with rows that the running program finds
   std::uint64_t symbols = 0;    ///< functions that have a symbol for their bodies
   std::uint64_t bytes = 0;      ///< of the file that all this takes, copies of old tables included
   std::string note;             ///< why there is less than asked for; empty: there is not
@@ -132,6 +135,9 @@ Result<Footprint> footprint(const ElfView& input, const FootprintOptions& option
 /// Of the lowest addresses of the output: that much lies below the lowest page of a plan in a
 /// raised file, and in a program with a fixed address.
 inline constexpr std::uint64_t room_for_low_end = 256 * 1024;
+
+/// Whether the input has an index of unwind rows that an output's can take the place of.
+[[nodiscard]] bool can_unwind_itself(const ElfView& input);
 
 /// Whether the output has the runtime in it: it maps pages, answers traps, or counts.
 [[nodiscard]] bool needs_runtime(const EmitPlan& plan);

@@ -56,6 +56,23 @@ void place_above_image(const ElfView& input, const Footprint& footprint, Bytes h
   layout.table_filler = {filler, in_file(filler), end - filler};
 }
 
+/// The lowest pages above the image that nobody has: whoever looks through an index of unwind rows
+/// sees 2 GiB in both directions.
+Vaddr beside_image(const Footprint& footprint, const EmitPlan& plan, Bytes size) {
+  std::vector<AddressRange> taken;
+  for (const auto& m : plan.mappings)
+    if (!m.overlay) taken.push_back({m.address, m.end()});
+  if (plan.counters)
+    taken.push_back({plan.counters->address, plan.counters->address + plan.counters->size});
+  std::sort(taken.begin(), taken.end(),
+            [](const AddressRange& a, const AddressRange& b) { return a.lo < b.lo; });
+  Vaddr at = footprint.header_table.hi;
+  for (const auto& range : taken)
+    // What is below an image linked at 0 has the highest addresses.
+    if (range.hi > at && range.lo < at + size) at = range.hi;
+  return at;
+}
+
 }  // namespace
 
 OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const EmitPlan& plan,
@@ -75,7 +92,16 @@ OutputLayout lay_out(const ElfView& input, const Footprint& footprint, const Emi
     layout.trampolines = {Vaddr{}, offset, shown};
     offset = offset + shown;
   }
-  Vaddr address = top_of(footprint, plan) + Bytes{unused_room_below_tables(input.kind())};
+  Vaddr top = top_of(footprint, plan);
+  if (sizes.frames.value > 0) {
+    const Bytes size = whole_pages(sizes.frame_index + sizes.frames);
+    layout.frame_index = {beside_image(footprint, plan, size), offset, sizes.frame_index};
+    layout.frames = {layout.frame_index.end(), offset + sizes.frame_index,
+                     size - sizes.frame_index};
+    offset = offset + size;
+    top = std::max(top, layout.frames.end());
+  }
+  Vaddr address = top + Bytes{unused_room_below_tables(input.kind())};
   const auto next = [&](Bytes size) {
     const Piece piece{address, offset, whole_pages(size)};
     address = piece.end();

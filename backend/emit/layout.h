@@ -24,6 +24,9 @@ struct OutputLayout {
   /// The pages of EmitPlan::pages that trampolines show. Mapped by program headers of their own;
   /// where the runtime maps them, they are the beginning of `pages`.
   Piece trampolines;
+  /// Where the running program finds unwind rows: the index, and what it leads to, to the end of a
+  /// page.
+  Piece frame_index, frames;
   Piece tables;  ///< PunsterHeader and what it points to; read only
   Piece pages;   ///< what the runtime maps; in the same segment as tables, so that `strip` keeps it
   Piece originals;  ///< code pages as they were before they were patched in place; likewise
@@ -39,7 +42,7 @@ struct OutputLayout {
 
 /// How many bytes a plan needs of each, before rounding up to pages.
 struct PieceSizes {
-  Bytes tables, pages, originals, runtime, state;
+  Bytes tables, pages, originals, runtime, state, frame_index, frames;
 };
 
 [[nodiscard]] OutputLayout lay_out(const ElfView& input, const Footprint& footprint,

@@ -56,6 +56,9 @@ std::vector<Elf64_Phdr> our_loads(const EmitPlan& plan, const OutputLayout& layo
       ours.push_back(above(load({arena.address, offset, size}, size, PF_R | PF_X)));
     }
   }
+  if (layout.frames.size.value > 0)
+    ours.push_back(
+        above(load(layout.frame_index, layout.frame_index.size + layout.frames.size, PF_R)));
   ours.push_back(
       load(layout.tables, layout.tables.size + layout.pages.size + layout.originals.size, PF_R));
   if (needs_runtime(plan)) {
@@ -79,6 +82,12 @@ std::vector<Elf64_Phdr> new_program_headers(const ElfView& input, const EmitPlan
       p.p_offset = layout.header_table.offset.value;
       p.p_vaddr = p.p_paddr = layout.header_table.address.value;
       p.p_filesz = p.p_memsz = layout.header_table.size.value;
+    }
+  for (auto& p : headers)
+    if (p.p_type == PT_GNU_EH_FRAME && layout.frame_index.size.value > 0) {
+      p.p_offset = layout.frame_index.offset.value;
+      p.p_vaddr = p.p_paddr = layout.frame_index.address.value;
+      p.p_filesz = p.p_memsz = layout.frame_index.size.value;
     }
   for (const auto& tail : layout.tails)
     for (auto& p : headers)

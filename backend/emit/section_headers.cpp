@@ -3,12 +3,11 @@
 // never part of a section: BFD makes room for them in front of the sections of the segment they are
 // found in, so the section of that segment is what remains of its page.
 //
-// Trampolines with a program header are sections as others are. Those that the runtime maps are in no
-// segment, but a symbol needs a section at its address:
-// an absolute one would stay where it is when the image moves, and gdb looks for symbols only where
-// a section is. BFD and gdb complain of contents outside of all segments, so these sections have
-// none (SHT_NOBITS). Their sh_offset is true nevertheless: perf computes with it where a symbol
-// stands in the file.
+// Trampolines with a program header are sections as others are. Those that the runtime maps are in
+// no segment, but a symbol needs a section at its address: an absolute one would stay where it is
+// when the image moves, and gdb looks for symbols only where a section is. BFD and gdb complain of
+// contents outside of all segments, so these sections have none (SHT_NOBITS). Their sh_offset is
+// true nevertheless: perf computes with it where a symbol stands in the file.
 
 #include "backend/emit/section_headers.h"
 
@@ -48,6 +47,8 @@ struct NamedSection {
 std::vector<NamedSection> own_sections(const OutputLayout& layout) {
   std::vector<NamedSection> sections = {{".punster.phdr", section(layout.table_filler, 0, 8)},
                                         {".punster.low_end", section(layout.low_end, 0)},
+                                        {".eh_frame_hdr", section(layout.frame_index, 0, 4)},
+                                        {".punster.eh_frame", section(layout.frames, 0, 8)},
                                         {".punster.tables", section(layout.tables, 0)},
                                         {".punster.pages", section(layout.pages, 0)},
                                         {".punster.original", section(layout.originals, 0)},
@@ -71,12 +72,16 @@ class SectionTable {
     if (names_.empty() || names_.back() != 0) names_.push_back(0);
   }
 
-  std::uint32_t add(std::string_view name, Elf64_Shdr s) {
-    s.sh_name = static_cast<Elf64_Word>(names_.size());
+  std::uint32_t add(std::string_view name, const Elf64_Shdr& s) {
+    sections_.push_back(s);
+    const auto index = static_cast<std::uint32_t>(sections_.size() - 1);
+    rename(index, name);
+    return index;
+  }
+  void rename(std::uint32_t index, std::string_view name) {
+    sections_[index].sh_name = static_cast<Elf64_Word>(names_.size());
     names_.insert(names_.end(), name.begin(), name.end());
     names_.push_back(0);
-    sections_.push_back(s);
-    return static_cast<std::uint32_t>(sections_.size() - 1);
   }
   Elf64_Shdr& operator[](std::uint32_t index) { return sections_[index]; }
 
@@ -124,7 +129,8 @@ void add_frames(SectionTable& table, const ToolSections& tools) {
     index = table.add(".debug_frame", s);
   }
   auto& header = table[index];
-  header.sh_addralign = frames_alignment;  // of the contents, and of what says that it is compressed
+  header.sh_addralign =
+      frames_alignment;  // of the contents, and of what says that it is compressed
   header.sh_flags &= ~Elf64_Xword{SHF_COMPRESSED};
   if (tools.frames_compressed) header.sh_flags |= SHF_COMPRESSED;
   table.contents(index, tools.frames);
@@ -168,6 +174,10 @@ std::optional<SectionHeaders> new_section_headers(const ElfView& input, const Em
     return std::nullopt;
 
   SectionTable table(input, layout.end);
+  // There is one section of that name, and it is what PT_GNU_EH_FRAME shows.
+  for (std::uint32_t i = 0; i < input.sections().size() && layout.frame_index.size.value > 0; ++i)
+    if (input.section_name(input.sections()[i]) == ".eh_frame_hdr")
+      table.rename(i, ".punster.old_eh_frame_hdr");
   for (const auto& s : own_sections(layout)) table.add(s.name, s.header);
   for (const auto& t : tools.trampolines)
     table.add(t.holds_bodies ? ".punster.bodies" : ".punster.stubs", section(t, plan.layout));

@@ -32,14 +32,16 @@ void add_rows(const ElfView& input, const CallFrames& frames, const BodyList& bo
       before = std::move(*whole);
     }
   }
-  auto rows = unwind_rows(frames, bodies, before);
+  FrameWriter writer(before);
+  const auto rows = unwind_rows(input, frames, bodies, writer);
   out.summary.functions = rows.functions;
   out.summary.left_out = rows.left_out;
   out.summary.scattered = rows.scattered;
   if (rows.functions == 0 && rows.scattered == 0) return;
-  auto smaller = compressed(rows.section, frames_alignment);
+  auto& section = writer.contents().bytes;
+  auto smaller = compressed(section, frames_alignment);
   out.frames_compressed = smaller.has_value();
-  out.frames = smaller ? std::move(*smaller) : std::move(rows.section);
+  out.frames = smaller ? std::move(*smaller) : std::move(section);
   out.summary.bytes += out.frames.size();
   out.frames_section = old ? static_cast<std::uint32_t>(old - input.sections().data()) : 0;
 }

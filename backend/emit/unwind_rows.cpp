@@ -37,14 +37,15 @@
 // other functions, or of the same one with another frame. Backtraces from there are the debugger's
 // guess.
 //
-// The section is .debug_frame and not .eh_frame: it is not loaded, so nothing at run time sees it.
-// The program does not need it: displaced calls push original return addresses, so its own
-// unwinder, which passes frames only at calls, never meets a trampoline.
+// For debuggers the section is .debug_frame: it is not loaded, and costs nothing at run time. The
+// program itself seldom needs rows: displaced calls push original return addresses, so its own
+// unwinder, which passes frames only at calls, meets a trampoline only when a signal's handler
+// throws, is cancelled, or asks for a backtrace. For that, process_frames.h.
 
 #include "backend/emit/unwind_rows.h"
 
 #include "backend/emit/cfa_program.h"
-#include "backend/emit/frame_writer.h"
+#include "backend/emit/handler_tables.h"
 #include "backend/emit/scattered_rows.h"
 
 namespace punster {
@@ -201,24 +202,30 @@ class Retiming {
 
 }  // namespace
 
-FrameSection unwind_rows(const CallFrames& frames, const BodyList& bodies,
-                         std::span<const std::uint8_t> before) {
-  FrameSection rows;
-  FrameWriter out(before);
+RowCounts unwind_rows(const ElfView& input, const CallFrames& frames, const BodyList& bodies,
+                      FrameWriter& out) {
+  RowCounts rows;
   std::size_t k = 0;
   for (const auto& entry : frames.entries) {
     const auto first = body_at_or_behind(bodies, k, entry.range.lo);
     k = body_at_or_behind(bodies, first, entry.range.hi);
     if (first == k) continue;
     const auto& common = frames.commons[entry.common];
+    std::optional<std::size_t> handlers;
+    if (out.format() == FrameFormat::eh_frame && entry.lsda && common.personality) {
+      handlers = add_handler_table(input, entry, {bodies, first, k}, out.handler_tables());
+      if (!handlers) {  // rows without handlers would let exceptions pass
+        ++rows.left_out;
+        continue;
+      }
+    }
     const auto end = bodies.at(k - 1);
-    out.begin_function(entry.common, common, bodies.at(first).body);
+    out.begin_function(entry.common, common, bodies.at(first).body, handlers);
     const bool carried_over = Retiming(entry, common, bodies, first, k, out).run();
     carried_over ? out.end_function(end.body + Bytes{end.size}) : out.drop_function();
     ++(carried_over ? rows.functions : rows.left_out);
   }
   rows.scattered = scattered_rows(frames, bodies, out);
-  rows.section = std::move(out).finish();
   return rows;
 }
 

@@ -141,6 +141,7 @@ Result<void> Session::State::fill_pages(Planned& plan) {
   if (unwind) plan.places = std::make_unique<BodyPlaces>(*plan.bodies, requests);
   if (unwind && describes_stubs(plan)) plan.places->scatter(plan.solution, plan.stub_bodies);
   plan.emit_plan.bodies = plan.places.get();
+  plan.emit_plan.frames_for_process = frames_for_process(plan.emit_plan.layout);
   // The kernel puts a program where it likes: what the runtime maps below it needs no raise.
   if (input->kind() == FileKind::dso || plan.emit_plan.layout == Layout::headers)
     plan.raised_by = raise_for(plan.emit_plan, *room, raise_mode);
@@ -153,10 +154,22 @@ Result<void> Session::State::fill_pages(Planned& plan) {
 // tenth of it, so it must be asked for.
 bool Session::State::describes_stubs(const Planned& plan) const {
   constexpr std::uint64_t bytes = 3, part = 16;
-  if (unwind_rows != UnwindRows::automatic) return unwind_rows == UnwindRows::all;
+  if (unwind_rows != UnwindRows::automatic) return unwind_rows != UnwindRows::bodies;
   const auto stubs = plan.solution.stubs.size() + plan.stub_bodies.places().size() +
                      plan.solution.evictions.size();
   return stubs * bytes <= (input->file().size() + plan.emit_plan.pages.size()) / part;
+}
+
+// glibc believes that an address belongs to a program only if a program header says so. Of a shared
+// object it has reserved everything from the lowest to the highest.
+std::string Session::State::no_frames_for_process(Layout mapped_by) const {
+  if (unwind_rows != UnwindRows::process) return "";
+  if (!can_unwind_itself(*input))
+    return "the file has no index of unwind rows that could be continued: none for the process";
+  if (mapped_by == Layout::loader && input->kind() != FileKind::dso)
+    return "the runtime maps trampolines, and a program finds unwind rows only where program "
+           "headers do (--layout=headers): none for the process";
+  return "";
 }
 
 std::vector<CodeRegion> Session::State::code() const {
@@ -168,6 +181,7 @@ std::size_t Session::State::runs_with_headers(const std::vector<TrapRoute>& trap
   others.layout = Layout::headers;
   others.traps = traps;
   others.counters = counter_region;
+  others.frames_for_process = frames_for_process(others.layout);
   const std::size_t most = room->footprint.most_headers, count = header_count(*input, others) + 1;
   return most > count ? most - count : 0;
 }
@@ -384,8 +398,11 @@ Result<Statistics> Session::emit(const EmitRequest& request) {
   s.seconds_emit = seconds_since(start);
   s.output_bytes = result.file_size.value;
   s.mappings = result.mappings;
-  s.unwind = {result.unwind.functions, result.unwind.left_out, result.unwind.scattered,
-              result.unwind.symbols,   result.unwind.bytes,    result.unwind.note};
+  s.unwind = {result.unwind.functions,   result.unwind.left_out, result.unwind.scattered,
+              result.unwind.for_process, result.unwind.symbols,  result.unwind.bytes,
+              result.unwind.note};
+  if (s.unwind.note.empty() && state_->unwind)
+    s.unwind.note = state_->no_frames_for_process(plan.emit_plan.layout);
   s.peak_rss_bytes = peak_rss();
   return s;
 }

@@ -23,7 +23,8 @@ inline constexpr std::uint64_t default_mapping_budget = 20000;
 enum class Objective : std::uint8_t { balanced, speed, mappings, size };
 
 /// Which trampolines have unwind rows. `automatic`: all, where that takes little of the file.
-enum class UnwindRows : std::uint8_t { automatic, bodies, all };
+/// `process`: all, and the running program finds them, too.
+enum class UnwindRows : std::uint8_t { automatic, bodies, all, process };
 
 struct Session::State {
   ProgressSink progress;
@@ -138,6 +139,12 @@ struct Session::State {
   [[nodiscard]] std::size_t runs_with_headers(const std::vector<TrapRoute>& traps) const;
   /// Why program headers cannot map this, or "". May find out that the input can be raised.
   std::string obstacle_to_headers(const NewMemory& memory);
+  /// Why the running program finds no unwind rows although it was asked for; empty: it does, or was
+  /// not.
+  [[nodiscard]] std::string no_frames_for_process(Layout mapped_by) const;
+  [[nodiscard]] bool frames_for_process(Layout mapped_by) const {
+    return unwind && unwind_rows == UnwindRows::process && no_frames_for_process(mapped_by).empty();
+  }
   /// Whether stubs are described, too. Precondition: the pages are laid out.
   [[nodiscard]] bool describes_stubs(const Planned& plan) const;
   void count(const Planned& plan);

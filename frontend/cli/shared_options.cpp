@@ -186,7 +186,9 @@ void add_backend(CLI::App* command, BackendOptions& backend) {
   command
       ->add_option("--unwind-rows", backend.unwind_rows,
                    "Which trampolines debuggers can unwind from: bodies, all (stubs as well), or "
-                   "auto (default): all where that takes little of the file")
+                   "auto (default): all where that takes little of the file; process: all, and "
+                   "the program itself can, when a signal's handler throws, is cancelled, or asks "
+                   "for a backtrace")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(unwind_row_names),
                                                      std::end(unwind_row_names)))
                   .description(""))

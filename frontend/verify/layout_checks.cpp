@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "frontend/verify/frame_index.h"
 #include "protocol/hex.h"
 
 namespace punster {
@@ -261,14 +262,20 @@ void check_program_headers(const PatchedImage& original, const PatchedImage& pat
     if (segment.p_type == PT_PHDR) continue;
     const auto kept = std::find_if(
         patched.segments().begin(), patched.segments().end(),
-        [&](const Elf64_Phdr& other) { return same(segment, other) || has_grown(segment, other); });
+        [&](const Elf64_Phdr& other) {
+          return same(segment, other) || has_grown(segment, other) ||
+                 (segment.p_type == PT_GNU_EH_FRAME &&
+                  is_moved_frame_index(original, patched, other));
+        });
     if (kept == patched.segments().end())
       log.add(Vaddr{segment.p_vaddr}, "program_headers",
               "the original's program header at " + to_hex(Vaddr{segment.p_vaddr}) + " (type " +
                   std::to_string(segment.p_type) + ") is missing or altered");
-    else if (!same(segment, *kept))
+    else if (has_grown(segment, *kept))
       check_growth(original, segment, *kept, log);
   }
+
+  check_frame_index(original, patched, log);
 
   const auto added = [&](const Elf64_Phdr& segment) { return !kept_header(original, segment); };
   for (std::size_t i = 0; i < after.size(); ++i) {

@@ -6,13 +6,15 @@
 // its context the very registers that were there; when it returns, control must be back at that
 // place with every register, flag and the vector state as they were (but r15, when MODE is
 // `change`: then it must be what the handler made of it). With MODE `jump` the handler leaves by
-// siglongjmp, and stepping goes on from there. Nothing is known here about how programs are
-// rewritten.
+// siglongjmp, and stepping goes on from there. With MODE `backtrace` the handler has asked the
+// program's own unwinder, which must have found the callers that are found here. Nothing is known
+// here about how programs are rewritten.
 //
 // Written to REPORT, with MODE `return`: one line for each change of the callers on the way: return
 // addresses and frames, as frame_walker.h finds them by the program's own tables, relative to a
 // function of the program and to the stack at `begin`. `nobody ADDRESS` for a place that they do
-// not describe, as a link-time address. With every MODE, at last `places N`. Exit status: the
+// not describe, as a link-time address. With MODE `backtrace`: `blind ADDRESS` for a place where
+// the program's unwinder knew no caller. With every MODE, at last `places N`. Exit status: the
 // program's, or 125 and a line on stderr.
 
 #include <elf.h>
@@ -165,6 +167,26 @@ class Tracee {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> foreign_;
 };
 
+/// What the handler found must be what is found here. False: it found no caller.
+bool check_backtrace(const Tracee& tracee, std::uint64_t frames, const user_regs_struct& r,
+                     const std::vector<Caller>& callers, std::uint64_t bias) {
+  constexpr std::uint64_t frame_size = 16;
+  while (tracee.word(frames) != r.rip) {
+    if (tracee.word(frames) == 0) fail("the handler's backtrace does not come to " + hex(r.rip));
+    frames += frame_size;
+  }
+  if (tracee.word(frames + frame_size) == 0) return false;
+  for (const auto& caller : callers) {
+    frames += frame_size;
+    if (tracee.word(frames) != caller.return_address + bias ||
+        tracee.word(frames + 8) != caller.cfa)
+      fail("the handler's backtrace from " + hex(r.rip) + " has " + hex(tracee.word(frames)) +
+           " at " + hex(tracee.word(frames + 8)) + ", and not " +
+           hex(caller.return_address + bias) + " at " + hex(caller.cfa));
+  }
+  return true;
+}
+
 /// Who called whom, step by step.
 class Callers {
  public:
@@ -192,9 +214,18 @@ class Callers {
     }
     if (changes_.empty() || changes_.back() != line.str()) changes_.push_back(line.str());
   }
+  /// The program's unwinder has noted at `frames` whom it found from where `r` was.
+  void compare_backtrace(std::uint64_t frames, const user_regs_struct& r) {
+    const auto callers =
+        walker_.walk(r, at_entry_, [this](std::uint64_t at) { return tracee_.word(at); });
+    const auto bias = r.rip - walker_.link_time(r.rip, at_entry_);
+    if (callers && !check_backtrace(tracee_, frames, r, *callers, bias))
+      blind_.insert(r.rip - bias);
+  }
   void report(std::ostream& out) const {
     for (const auto& line : changes_) out << line << '\n';
     for (const auto place : undescribed_) out << "nobody " << hex(place) << '\n';
+    for (const auto place : blind_) out << "blind " << hex(place) << '\n';
   }
 
  private:
@@ -203,7 +234,7 @@ class Callers {
   std::uint64_t at_entry_;
   user_regs_struct begin_;
   std::vector<std::string> changes_;
-  std::set<std::uint64_t> undescribed_;
+  std::set<std::uint64_t> undescribed_, blind_;
 };
 
 constexpr unsigned long resume_and_trap_flags = 0x10100;
@@ -249,12 +280,13 @@ void check_context(const Tracee& tracee, std::uint64_t gregs, const user_regs_st
 
 /// Delivers a signal where it stands. Behind this the program is where it was, or wherever it
 /// jumped.
-void interrupt(Tracee& tracee, char mode) {
+void interrupt(Tracee& tracee, char mode, Callers& callers) {
   const auto before = tracee.registers();
   tracee.send(SIGUSR1);
   while (tracee.stopped() && tracee.told() != handled) tracee.run();
   if (!tracee.stopped()) fail("it ended in the handler, interrupted at " + hex(before.general.rip));
   check_context(tracee, tracee.general().rdi, before.general, mode == 'c');
+  if (mode == 'b') callers.compare_backtrace(tracee.general().rsi, before.general);
   if (mode == 'j') {
     while (tracee.stopped() && tracee.told() != begin) tracee.run();
     return;
@@ -272,7 +304,7 @@ void interrupt(Tracee& tracee, char mode) {
 
 int main(int argc, char** argv) {
   if (argc != 4) {
-    std::cerr << "usage: step_tracer REPORT PROGRAM return|change|jump\n";
+    std::cerr << "usage: step_tracer REPORT PROGRAM return|change|jump|backtrace\n";
     return 2;
   }
   const char mode = argv[3][0];
@@ -289,7 +321,7 @@ int main(int argc, char** argv) {
     if (tracee.signal() == 0 && !tracee.foreign(now.rip)) {
       if (mode == 'r') callers.note();
       if (places.insert(now.rip).second) {
-        interrupt(tracee, mode);
+        interrupt(tracee, mode, callers);
         continue;
       }
     }

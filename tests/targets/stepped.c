@@ -6,11 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <ucontext.h>
+#include <unwind.h>
 
 enum { begin = 0x5701, handled = 0x5702, end = 0x5703 };
 
-static inline void tell(long what, const void *a) {
-  __asm__ volatile("int3" : : "a"(what), "D"(a) : "memory");
+static inline void tell(long what, const void *a, const void *b) {
+  __asm__ volatile("int3" : : "a"(what), "D"(a), "S"(b) : "memory");
 }
 
 static sigjmp_buf start;
@@ -50,22 +51,42 @@ __attribute__((noinline)) static unsigned work(unsigned n) {
   return sum;
 }
 
+// What the program's own unwinder finds: program counters and stack pointers, up to a pair of zeros.
+static struct {
+  unsigned long pc, sp;
+} frames[100];
+static int count;
+
+static _Unwind_Reason_Code note(struct _Unwind_Context *context, void *unused) {
+  (void)unused;
+  if (count == 99) return _URC_END_OF_STACK;
+  frames[count].pc = _Unwind_GetIP(context);
+  frames[count++].sp = _Unwind_GetCFA(context);
+  return _URC_NO_REASON;
+}
+
 static void handler(int number, siginfo_t *info, void *context) {
   ucontext_t *const c = context;
   if (mode == 'c') c->uc_mcontext.gregs[REG_R15] += 1000;
-  tell(handled, c->uc_mcontext.gregs);
+  if (mode == 'b') {
+    count = 0;
+    _Unwind_Backtrace(note, NULL);
+    frames[count].pc = frames[count].sp = 0;
+  }
+  tell(handled, c->uc_mcontext.gregs, frames);
   if (mode == 'j') siglongjmp(start, 1);
 }
 
 // return: the handler returns; change: with another value in r15; jump: it leaves by siglongjmp, and work starts anew.
+// backtrace: it asks who called what it interrupted, and returns.
 int main(int argc, char **argv) {
   const struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
   mode = argc > 1 ? *argv[1] : 'r';
   sigaction(SIGUSR1, &action, NULL);
   sigsetjmp(start, 1);
-  tell(begin, (const void *)work);
+  tell(begin, (const void *)work, NULL);
   const unsigned result = work(7);
-  tell(end, NULL);
+  tell(end, NULL, NULL);
   printf("%u\n", result);
   return 0;
 }

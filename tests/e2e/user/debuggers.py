@@ -4,7 +4,7 @@ import re
 
 from contract import covers
 from elf_file import ElfFile
-from rewriting import TARGETS, Failure, patch, punster, run
+from rewriting import TARGETS, Failure, patch, punster, run, verify
 
 ALL = ["-M", "true", "-P", "empty"]
 
@@ -28,7 +28,7 @@ def no_unwind_leaves_symbols_and_rows_out(work):
     found, none = with_all.stats["unwind"], without.stats["unwind"]
     expect(found["functions"] > 3 and found["symbols"] >= found["functions"] - 2, found)
     expect(found["left_out"] == 0 and found["note"] is None, found)
-    expect(none == {"functions": 0, "left_out": 0, "stubs": 0, "symbols": 0, "bytes": 0, "note": None}, none)
+    expect(none == {"functions": 0, "left_out": 0, "stubs": 0, "for_process": 0, "symbols": 0, "bytes": 0, "note": None}, none)
     grown = with_all.output.stat().st_size - without.output.stat().st_size
     expect(abs(grown - found["bytes"]) < 1500, (grown, found))  # names and section headers
     listed = run(["nm", with_all.output]).stdout
@@ -65,6 +65,36 @@ def compressed_rows_of_the_input_are_kept(work):
     expect(rewritten.stats["unwind"]["note"] is None, rewritten.stats["unwind"])
     rows = run(["readelf", "-wf", work / "new"]).stdout.count("FDE")
     expect(rows > run(["readelf", "-wf", work / "old"]).stdout.count("FDE") + 50, rows)
+
+
+@covers("option:--unwind-rows", "statistic:unwind")
+def the_program_can_be_given_rows(work):
+    program = TARGETS / "exceptions"
+    rewritten = patch(program, work / "out", ALL, ["--unwind-rows", "process"])
+    expect(rewritten.stats["unwind"]["for_process"] > 5, rewritten.stats["unwind"])
+    verify(program, rewritten)
+    expected = run([program])
+    stripped = work / "stripped"
+    expect(run(["strip", rewritten.output, "-o", stripped]).status == 0, "strip")
+    for output in (rewritten.output, stripped):
+        found = run([output])
+        expect((found.status, found.stdout) == (expected.status, expected.stdout), found)
+        index = re.search(r"GNU_EH_FRAME +0x\w+ 0x0*(\w+) ", run(["readelf", "-lW", output]).stdout).group(1)
+        expect(re.search(rf" \.eh_frame_hdr +PROGBITS +0*{index} ", run(["readelf", "-SW", output]).stdout), index)
+    # An entry of the index that leads elsewhere does not pass.
+    offset = int(re.search(r"GNU_EH_FRAME +0x(\w+) ", run(["readelf", "-lW", rewritten.output]).stdout).group(1), 16)
+    for entry in (0, 3, 8):
+        damaged = bytearray(rewritten.output.read_bytes())
+        damaged[offset + 12 + 8 * entry + 4] ^= 8
+        (work / "damaged").write_bytes(damaged)
+        refused = punster("verify", program, work / "damaged")
+        expect(refused.status == 1 and "unwind rows" in refused.stdout + refused.stderr, refused)
+    # Without an index there is nothing to continue.
+    bare = work / "bare"
+    (work / "bare.c").write_text("int main(void) { return 0; }\n")
+    run(["gcc", "-Wl,--no-eh-frame-hdr", work / "bare.c", "-o", bare])
+    without = patch(bare, work / "without", ALL, ["--unwind-rows", "process"])
+    expect(without.stats["unwind"]["for_process"] == 0 and run([without.output]).status == 0, without.stats["unwind"])
 
 
 @covers("statistic:unwind")

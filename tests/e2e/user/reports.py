@@ -44,7 +44,7 @@ def every_field_of_the_statistics(work):
     expect(s["patched"] == s["sites"] and s["trapped"] == s["failed"] == 0, s)
     expect(set(s["by_tactic"]) <= {"C1", "B1", "B2", "T1", "T2", "T3", "B0"}, s["by_tactic"])
     expect(isinstance(s["by_means"], dict), s["by_means"])
-    expect(set(s["unwind"]) == {"functions", "left_out", "stubs", "symbols", "bytes", "note"}, s["unwind"])
+    expect(set(s["unwind"]) == {"functions", "left_out", "stubs", "for_process", "symbols", "bytes", "note"}, s["unwind"])
     expect(0 < s["mappings"] < 1000 and s["virtual_pages"] >= s["physical_pages"] > 0, s)
     expect(set(s["seconds"]) == {"analyse", "transfer", "solve", "place", "share", "emit", "total"}, s["seconds"])
     expect(all(v >= 0 for v in s["seconds"].values()) and s["seconds"]["total"] < 60, s["seconds"])

@@ -312,7 +312,11 @@ TEST_CASE("a damaged .eh_frame gives no rows, and no failure", "[emit][unwind]")
   REQUIRE(frames);
   const std::vector<std::uint8_t> original(view.file().begin(), view.file().end());
   const auto bodies = bodies_for(code, Vaddr{0x10000000}, 1);
-  const auto functions = unwind_rows(read_call_frames(view), bodies).functions;
+  const auto functions_of = [&bodies](const ElfView& file, const CallFrames& read) {
+    FrameWriter out(FrameFormat::debug_frame);
+    return unwind_rows(file, read, bodies, out).functions;
+  };
+  const auto functions = functions_of(view, read_call_frames(view));
   CHECK(functions > 5);
 
   std::mt19937 random(1);
@@ -332,10 +336,10 @@ TEST_CASE("a damaged .eh_frame gives no rows, and no failure", "[emit][unwind]")
     REQUIRE(damaged);
     const auto read = read_call_frames(damaged.value());
     CHECK((read.damage.empty() || read.entries.empty()));
-    const auto rows = unwind_rows(read, bodies);
-    CHECK(rows.functions <= functions);
+    const auto rows = functions_of(damaged.value(), read);
+    CHECK(rows <= functions);
     noted += !read.damage.empty();
-    sound += rows.functions == functions;
+    sound += rows == functions;
   }
   CHECK(noted > 50);
   CHECK(sound > 50);
