@@ -155,9 +155,9 @@ Result<void> Session::State::fill_pages(Planned& plan) {
 bool Session::State::describes_stubs(const Planned& plan) const {
   constexpr std::uint64_t bytes = 3, part = 16;
   if (unwind_rows != UnwindRows::automatic) return unwind_rows != UnwindRows::bodies;
-  const auto stubs = plan.solution.stubs.size() + plan.stub_bodies.places().size() +
+  const auto count = plan.solution.stubs.size() + plan.stub_bodies.places().size() +
                      plan.solution.evictions.size();
-  return stubs * bytes <= (input->file().size() + plan.emit_plan.pages.size()) / part;
+  return count * bytes <= (input->file().size() + plan.emit_plan.pages.size()) / part;
 }
 
 // glibc believes that an address belongs to a program only if a program header says so. Of a shared

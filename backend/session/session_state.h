@@ -113,7 +113,7 @@ struct Session::State {
   Result<std::vector<RefusedSite>> lay_out_and_solve(Planned& plan);
   Result<Solution> run_solver(const Planned& plan, const std::vector<std::uint32_t>& trace);
   Result<AddressSpace> space_for_stubs(const Bodies& bodies) const;
-  /// Whether arenas are so few that the solver has to be told where stubs gather.
+  /// Whether arenas are, or are to be, so few that the solver is told where stubs gather.
   [[nodiscard]] bool few_arenas(const Bodies& bodies) const;
   void gather(AddressSpace& space) const;
   /// Whether stubs can stand far below the image as well as above it.
